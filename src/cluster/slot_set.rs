@@ -1,0 +1,287 @@
+//! Sets of slots.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::as_text::serde_as_text;
+use super::error::ParseError;
+use super::slot::{SLOTS, Slot};
+use super::slot_range::SlotRange;
+
+const WORDS: usize = SLOTS as usize / 64;
+
+/// A set of slots. Text form: ranges in order, separated by one space, `0-1364 5461-6826`; the empty set is the empty text.
+///
+/// One bit a slot, as Redis keeps it and sends it over the bus: 2 KiB, whatever a reshard has made of the ranges, and union,
+/// intersection and comparison are a pass over 256 words.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SlotSet {
+    words: Box<[u64; WORDS]>,
+}
+
+impl SlotSet {
+    /// No slot.
+    pub fn new() -> Self {
+        SlotSet {
+            words: Box::new([0; WORDS]),
+        }
+    }
+
+    /// Every slot of a cluster.
+    pub fn all() -> Self {
+        SlotSet {
+            words: Box::new([u64::MAX; WORDS]),
+        }
+    }
+
+    /// How many slots it holds.
+    pub fn len(&self) -> usize {
+        self.words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|&word| word == 0)
+    }
+
+    /// Whether it holds all 16384.
+    pub fn is_all(&self) -> bool {
+        self.words.iter().all(|&word| word == u64::MAX)
+    }
+
+    /// Whether it holds this slot.
+    pub fn contains(&self, slot: Slot) -> bool {
+        let (word, bit) = place(slot);
+        self.words[word] & bit != 0
+    }
+
+    /// Puts a slot in; it may be there already.
+    pub fn insert(&mut self, slot: Slot) {
+        let (word, bit) = place(slot);
+        self.words[word] |= bit;
+    }
+
+    /// Puts all slots of a range in.
+    pub fn insert_range(&mut self, range: SlotRange) {
+        range.iter().for_each(|slot| self.insert(slot));
+    }
+
+    /// Takes a slot out; it need not be there.
+    pub fn remove(&mut self, slot: Slot) {
+        let (word, bit) = place(slot);
+        self.words[word] &= !bit;
+    }
+
+    /// The slots that are in either.
+    pub fn union(&self, other: &Self) -> Self {
+        self.combine(other, |a, b| a | b)
+    }
+
+    /// The slots that are in both.
+    pub fn intersection(&self, other: &Self) -> Self {
+        self.combine(other, |a, b| a & b)
+    }
+
+    /// The slots that are in `self` and not in `other`.
+    pub fn difference(&self, other: &Self) -> Self {
+        self.combine(other, |a, b| a & !b)
+    }
+
+    /// Whether no slot is in both.
+    pub fn is_disjoint(&self, other: &Self) -> bool {
+        self.words
+            .iter()
+            .zip(other.words.iter())
+            .all(|(a, b)| a & b == 0)
+    }
+
+    /// The fewest ranges that hold exactly these slots, in order.
+    pub fn ranges(&self) -> Vec<SlotRange> {
+        let mut ranges: Vec<SlotRange> = Vec::new();
+        for slot in self.iter() {
+            match ranges.last_mut() {
+                Some(last) if last.end.get() + 1 == slot.get() => last.end = slot,
+                _ => ranges.push(slot.into()),
+            }
+        }
+        ranges
+    }
+
+    /// The slots in order.
+    pub fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.words.iter().zip(0u16..).flat_map(|(&word, index)| {
+            // Clears the lowest bit each time: an empty word, which most are in a node's set, costs one step.
+            std::iter::successors(Some(word), |rest| {
+                rest.checked_sub(1).map(|less| rest & less)
+            })
+            .take_while(|&rest| rest != 0)
+            .map(move |rest| Slot::wrapping(index * 64 + rest.trailing_zeros() as u16))
+        })
+    }
+
+    /// The lowest slot.
+    pub fn first(&self) -> Option<Slot> {
+        self.iter().next()
+    }
+
+    fn combine(&self, other: &Self, with: impl Fn(u64, u64) -> u64) -> Self {
+        let mut result = SlotSet::new();
+        for (index, word) in result.words.iter_mut().enumerate() {
+            *word = with(self.words[index], other.words[index]);
+        }
+        result
+    }
+}
+
+/// Where a slot's bit is.
+fn place(slot: Slot) -> (usize, u64) {
+    (usize::from(slot.get()) / 64, 1 << (slot.get() % 64))
+}
+
+impl Default for SlotSet {
+    fn default() -> Self {
+        SlotSet::new()
+    }
+}
+
+impl FromStr for SlotSet {
+    type Err = ParseError;
+
+    /// Ranges in any order, between any white space; they may overlap.
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        text.split_ascii_whitespace()
+            .map(str::parse::<SlotRange>)
+            .collect()
+    }
+}
+
+impl fmt::Display for SlotSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, range) in self.ranges().into_iter().enumerate() {
+            let gap = if index == 0 { "" } else { " " };
+            write!(f, "{gap}{range}")?;
+        }
+        Ok(())
+    }
+}
+
+/// In braces, so that the empty set can be seen.
+impl fmt::Debug for SlotSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{self}}}")
+    }
+}
+
+serde_as_text!(SlotSet);
+
+impl From<SlotRange> for SlotSet {
+    fn from(range: SlotRange) -> Self {
+        [range].into_iter().collect()
+    }
+}
+
+impl From<Slot> for SlotSet {
+    fn from(slot: Slot) -> Self {
+        [slot].into_iter().collect()
+    }
+}
+
+impl FromIterator<Slot> for SlotSet {
+    fn from_iter<I: IntoIterator<Item = Slot>>(slots: I) -> Self {
+        let mut set = SlotSet::new();
+        set.extend(slots);
+        set
+    }
+}
+
+impl FromIterator<SlotRange> for SlotSet {
+    fn from_iter<I: IntoIterator<Item = SlotRange>>(ranges: I) -> Self {
+        let mut set = SlotSet::new();
+        set.extend(ranges);
+        set
+    }
+}
+
+impl Extend<Slot> for SlotSet {
+    fn extend<I: IntoIterator<Item = Slot>>(&mut self, slots: I) {
+        slots.into_iter().for_each(|slot| self.insert(slot));
+    }
+}
+
+impl Extend<SlotRange> for SlotSet {
+    fn extend<I: IntoIterator<Item = SlotRange>>(&mut self, ranges: I) {
+        ranges
+            .into_iter()
+            .for_each(|range| self.insert_range(range));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(text: &str) -> SlotSet {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn text_is_the_fewest_ranges_in_order() {
+        assert_eq!(
+            set("5461-6826 3 0-2 5 10-11 11-12").to_string(),
+            "0-3 5 10-12 5461-6826"
+        );
+        assert_eq!(set("").to_string(), "");
+        assert_eq!(SlotSet::all().to_string(), "0-16383");
+        assert_eq!(format!("{:?} {:?}", set("7"), SlotSet::new()), "{7} {}");
+        assert_eq!(serde_json::to_string(&set("0-63 64")).unwrap(), r#""0-64""#);
+        assert_eq!(
+            serde_json::from_str::<SlotSet>(r#""1 2""#).unwrap(),
+            set("1-2")
+        );
+        assert_eq!(
+            "0-5 x".parse::<SlotSet>().unwrap_err().to_string(),
+            r#"slots: "x": the slot "x" is not a number"#
+        );
+    }
+
+    #[test]
+    fn counts_and_finds() {
+        let mut slots = set("0-1364 5461-6826 10923-12287");
+        assert_eq!(slots.len(), 1365 + 1366 + 1365);
+        assert!(slots.contains(Slot::wrapping(5461)) && !slots.contains(Slot::wrapping(5460)));
+        slots.remove(Slot::wrapping(0));
+        slots.remove(Slot::wrapping(16383));
+        assert_eq!(slots.first(), Some(Slot::wrapping(1)));
+        assert!(
+            SlotSet::all().is_all()
+                && !slots.is_all()
+                && !slots.is_empty()
+                && SlotSet::new().is_empty()
+        );
+        assert_eq!(SlotSet::all().len(), usize::from(SLOTS));
+    }
+
+    #[test]
+    fn the_four_labs_masters_share_all_slots() {
+        let masters = [
+            "1365-5460",
+            "6827-10922",
+            "12288-16383",
+            "0-1364 5461-6826 10923-12287",
+        ]
+        .map(set);
+        let all = masters.iter().fold(SlotSet::new(), |all, master| {
+            assert!(all.is_disjoint(master));
+            all.union(master)
+        });
+        assert_eq!(all, SlotSet::all());
+        assert_eq!(
+            all.difference(&masters[3]).to_string(),
+            "1365-5460 6827-10922 12288-16383"
+        );
+        assert!(!all.is_disjoint(&masters[0]));
+    }
+}

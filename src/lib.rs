@@ -1,0 +1,22 @@
+//! `labrunner` makes course material about Redis Cluster and PostgreSQL executable: an author writes a lab once, in YAML; CI runs
+//! it against real containers; a learner is judged by the same checks.
+//!
+//! The rooms, from the bottom up; a room uses only what stands below it:
+//!
+//! - [`cluster`]: the vocabulary, and how to read what Redis prints. No I/O.
+
+// Library code never panics on input, never prints and never exits: it says what it has to say to whoever called it.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::todo,
+        clippy::print_stdout,
+        clippy::print_stderr,
+        clippy::exit
+    )
+)]
+
+pub mod cluster;

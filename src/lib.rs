@@ -4,6 +4,10 @@
 //! The rooms, from the bottom up; a room uses only what stands below it:
 //!
 //! - [`cluster`]: the vocabulary, and how to read what Redis prints. No I/O.
+//! - [`resp`]: one connection to one node, and a small client over all of them.
+//! - [`admin`]: changing a cluster: making one of a given shape, filling it.
+//! - [`observe`]: watching nodes: every node's own view.
+//! - [`load`]: traffic, and what a client notices of it.
 
 // Library code never panics on input, never prints and never exits: it says what it has to say to whoever called it.
 #![cfg_attr(
@@ -19,4 +23,8 @@
     )
 )]
 
+pub mod admin;
 pub mod cluster;
+pub mod load;
+pub mod observe;
+pub mod resp;

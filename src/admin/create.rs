@@ -1,0 +1,297 @@
+//! From nodes that may not even listen yet to a cluster of a wanted shape.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::agreement::{POLL, State, look};
+use super::fresh::{self, Plan};
+use super::{AdminError, Shape};
+use crate::cluster::{Endpoint, NodeId, NodeName, Reply};
+use crate::resp::{AddressBook, Client};
+
+/// The time of a single command once a node is up.
+const COMMAND: Duration = Duration::from_secs(2);
+
+type Clients = BTreeMap<NodeName, Client>;
+type Ids = BTreeMap<NodeName, NodeId>;
+
+/// Makes `shape` out of fresh, empty nodes, and returns their ids. The nodes may still be starting up: each is polled
+/// until it answers. `on_phase` hears short present-tense words: `waiting for redis-3`, `waiting for the replicas' links`.
+///
+/// Returns when every node's view is the shape (so all agree), every node says `cluster_state:ok`, every replica says
+/// `master_link_status:up` and every master has its replicas online. A shape that leaves slots out can't be
+/// `cluster_state:ok`, so that is not awaited then. An empty shape is made already.
+///
+/// How it is as fast as Redis allows: every node is told all it can know alone (slots, epoch, settings) as soon as it
+/// answers; every node meets every other as soon as both answer, at their announced addresses, instead of hearing of each
+/// other by gossip; replicas are attached as soon as they know their master. What then remains is the 2 s for which a
+/// new master refuses to be writable.
+///
+/// # Errors
+/// [`AdminError::Impossible`] and [`AdminError::NotFresh`] at once; [`AdminError::Refused`] if a node refuses a command;
+/// [`AdminError::NoAgreement`] at the limit, saying which node does not answer or what it sees differently.
+pub async fn create(
+    book: &AddressBook,
+    shape: &Shape,
+    limit: Duration,
+    on_phase: &(dyn Fn(String) + Sync),
+) -> Result<BTreeMap<NodeName, NodeId>, AdminError> {
+    shape.check(book)?;
+    let until = Instant::now() + limit;
+    let clients: Clients = shape
+        .nodes()
+        .filter_map(|name| book.get(name))
+        .map(|address| (address.name.clone(), Client::new(address.clone(), COMMAND)))
+        .collect();
+    if clients.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids = take_and_introduce(&clients, shape, limit, until, on_phase).await?;
+    settle(&clients, shape, &ids, limit, until, on_phase).await?;
+    Ok(ids)
+}
+
+/// Takes each node when it answers, introduces it to all that answered before, and attaches the replicas.
+async fn take_and_introduce(
+    clients: &Clients,
+    shape: &Shape,
+    limit: Duration,
+    until: Instant,
+    on_phase: &(dyn Fn(String) + Sync),
+) -> Result<Ids, AdminError> {
+    let mut taking = JoinSet::new();
+    for (epoch, name) in (1..).zip(shape.nodes()) {
+        let Some(client) = clients.get(name).cloned() else {
+            continue;
+        };
+        let slots = shape.masters.get(name).cloned().unwrap_or_default();
+        let plan = Plan {
+            node_timeout: shape.node_timeout,
+            epoch,
+            slots,
+        };
+        taking.spawn(async move {
+            let taken = fresh::take(&client, &plan, until).await;
+            (client.address().name.clone(), taken)
+        });
+    }
+    let mut ids = Ids::new();
+    let mut introducing = JoinSet::new();
+    say_who_is_awaited(clients, &ids, on_phase);
+    while let Some(taken) = taking.join_next().await {
+        // A task that was cancelled with its runtime has nobody left to hear of it.
+        let Ok((name, taken)) = taken else { continue };
+        let id = match taken {
+            Ok(id) => id,
+            // No answer by the limit. This is where a node that never starts ends.
+            Err(AdminError::Resp(error)) => {
+                return Err(AdminError::NoAgreement {
+                    limit,
+                    why: error.to_string(),
+                });
+            }
+            Err(error) => return Err(error),
+        };
+        for other in ids.keys() {
+            for (from, to) in [(&name, other), (other, &name)] {
+                if let (Some(from), Some(to)) = (clients.get(from).cloned(), clients.get(to)) {
+                    let announced = to.address().announced.clone();
+                    introducing.spawn(async move { meet(&from, &announced).await });
+                }
+            }
+        }
+        ids.insert(name.clone(), id);
+        let attach: Vec<(&NodeName, &NodeName)> = shape
+            .replicas
+            .iter()
+            .filter(|(replica, master)| {
+                (**replica == name && ids.contains_key(*master))
+                    || (**master == name && ids.contains_key(*replica))
+            })
+            .collect();
+        for (replica, master) in attach {
+            if let (Some(client), Some(master)) =
+                (clients.get(replica).cloned(), ids.get(master).copied())
+            {
+                introducing.spawn(async move { replicate(&client, master, until).await });
+            }
+        }
+        say_who_is_awaited(clients, &ids, on_phase);
+    }
+    on_phase("introducing the nodes to each other".into());
+    while let Ok(Some(done)) = timeout_at(until, introducing.join_next()).await {
+        if let Ok(result) = done {
+            result?;
+        }
+    }
+    Ok(ids)
+}
+
+fn say_who_is_awaited(clients: &Clients, ids: &Ids, on_phase: &(dyn Fn(String) + Sync)) {
+    let awaited: Vec<&str> = clients
+        .keys()
+        .filter(|name| !ids.contains_key(*name))
+        .map(NodeName::as_str)
+        .collect();
+    if !awaited.is_empty() {
+        on_phase(format!("waiting for {}", awaited.join(", ")));
+    }
+}
+
+/// Nodes meet on their own network, at the announced address.
+async fn meet(from: &Client, to: &Endpoint) -> Result<(), AdminError> {
+    let (host, port) = (to.host.as_str(), to.port.to_string());
+    match from.call(&["CLUSTER", "MEET", host, &port]).await? {
+        Reply::Error(reply) => Err(AdminError::Refused {
+            node: from.address().name.clone(),
+            command: format!("CLUSTER MEET {host} {port}"),
+            reply,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Tells a replica whom to follow, again and again until it knows that node. Gives up at the limit without an error:
+/// whoever awaits agreement says then what is missing.
+async fn replicate(replica: &Client, master: NodeId, until: Instant) -> Result<(), AdminError> {
+    let id = master.to_string();
+    loop {
+        match replica.call(&["CLUSTER", "REPLICATE", &id]).await? {
+            Reply::Error(reply) if !is_unknown_node(&reply) => {
+                return Err(AdminError::Refused {
+                    node: replica.address().name.clone(),
+                    command: format!("CLUSTER REPLICATE {id}"),
+                    reply,
+                });
+            }
+            Reply::Error(_) if Instant::now() + POLL < until => sleep(POLL).await,
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// `ERR Unknown node 07c37…`: not met yet.
+fn is_unknown_node(error: &str) -> bool {
+    error.to_ascii_lowercase().contains("unknown node")
+}
+
+/// Polls until nothing is missing any more.
+async fn settle(
+    clients: &Clients,
+    shape: &Shape,
+    ids: &Ids,
+    limit: Duration,
+    until: Instant,
+    on_phase: &(dyn Fn(String) + Sync),
+) -> Result<(), AdminError> {
+    let mut said = "";
+    loop {
+        let states = look(clients, until).await;
+        let Some(missing) = missing(&states, shape, ids) else {
+            return Ok(());
+        };
+        if missing.phase != said {
+            said = missing.phase;
+            on_phase(said.to_owned());
+        }
+        if Instant::now() + POLL >= until {
+            return Err(AdminError::NoAgreement {
+                limit,
+                why: missing.why,
+            });
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// The first thing that still has to happen, and what that waiting is called.
+struct Missing {
+    phase: &'static str,
+    why: String,
+}
+
+fn missing(
+    states: &BTreeMap<NodeName, Result<State, String>>,
+    shape: &Shape,
+    ids: &Ids,
+) -> Option<Missing> {
+    let agreeing = |why: String| {
+        Some(Missing {
+            phase: "waiting for the nodes to agree",
+            why,
+        })
+    };
+    let mut answers = Vec::new();
+    for name in ids.keys() {
+        match states.get(name) {
+            Some(Ok(state)) => answers.push((name, state)),
+            Some(Err(why)) => return agreeing(why.clone()),
+            None => return agreeing(format!("{name} was not asked")),
+        }
+    }
+    for (name, state) in &answers {
+        if let Some(difference) = shape.difference(&state.topology, ids) {
+            return agreeing(format!("{name} {difference}"));
+        }
+    }
+    for (name, state) in &answers {
+        if shape.covers_all_slots() && !state.cluster.ok {
+            return Some(Missing {
+                phase: "waiting for cluster_state:ok",
+                why: format!("{name} says cluster_state:fail"),
+            });
+        }
+    }
+    answers.iter().find_map(|(name, state)| {
+        let why = missing_link(name, state, shape)?;
+        Some(Missing {
+            phase: "waiting for the replicas' links",
+            why,
+        })
+    })
+}
+
+fn missing_link(name: &NodeName, state: &State, shape: &Shape) -> Option<String> {
+    if shape.replicas.contains_key(name) {
+        let status = state
+            .replication
+            .get("master_link_status")
+            .unwrap_or("unknown");
+        return (status != "up").then(|| format!("{name} says master_link_status:{status}"));
+    }
+    let wanted = shape
+        .replicas
+        .values()
+        .filter(|master| *master == name)
+        .count();
+    let replicas = match state.replication.replicas() {
+        Ok(replicas) => replicas,
+        Err(error) => {
+            return Some(format!(
+                "{name} lists its replicas in a way that can't be read: {error}"
+            ));
+        }
+    };
+    let online = replicas
+        .iter()
+        .filter(|replica| replica.state == "online")
+        .count();
+    (online < wanted).then(|| format!("{name} has {online} of its {wanted} replicas online"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("ERR Unknown node 07c37dfeb235213a872192d90877d0cd55635b91", true)]
+    #[case("ERR I can only replicate a master, not a replica.", false)]
+    fn only_an_unknown_node_is_waited_for(#[case] error: &str, #[case] expected: bool) {
+        assert_eq!(is_unknown_node(error), expected);
+    }
+}

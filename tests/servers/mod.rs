@@ -1,0 +1,239 @@
+//! Real `redis-server` processes on free loopback ports, for tests. They are killed when the test ends, however it ends;
+//! when it fails, the last lines of their logs are shown.
+//!
+//! Each test file uses a part of this.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use labrunner::cluster::{Endpoint, NodeName};
+use labrunner::resp::{Address, AddressBook};
+
+/// Client ports. A node's bus port is 10000 higher, and from 32768 the system gives ports to everybody's connections.
+const PORTS: std::ops::Range<u16> = 22_000..22_768;
+
+/// The server to start: `redis-server`, or what the environment variable `LABRUNNER_TEST_SERVER` names, so that the same
+/// tests run against every version.
+fn program() -> std::ffi::OsString {
+    std::env::var_os("LABRUNNER_TEST_SERVER").unwrap_or_else(|| "redis-server".into())
+}
+
+/// Whether the test can run. Without `redis-server` it says loudly that it was skipped; where the environment variable
+/// `LABRUNNER_REQUIRE` (a comma-separated list) has `redis`, it fails instead.
+pub fn available(test: &str) -> bool {
+    if (Path::new(&program()).is_absolute() || found("redis-server")) && found("redis-cli") {
+        return true;
+    }
+    let required = std::env::var("LABRUNNER_REQUIRE").unwrap_or_default();
+    assert!(
+        !required.split(',').any(|word| word.trim() == "redis"),
+        "{test}: redis-server is not installed, and LABRUNNER_REQUIRE says that it must be"
+    );
+    eprintln!("SKIPPED {test}: redis-server is not installed");
+    false
+}
+
+fn found(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
+}
+
+/// Servers with cluster mode on, named `redis-1`, `redis-2` and so on. They announce `127.0.1.N`, while the address book
+/// reaches them at `127.0.0.1`: a caller that mixes the two up is found out.
+pub struct Servers {
+    servers: Vec<Server>,
+    folder: tempfile::TempDir,
+}
+
+struct Server {
+    address: Address,
+    process: Option<Child>,
+    log: PathBuf,
+    /// Keeps other test processes from taking the same port between our look and the server's bind.
+    _claim: File,
+}
+
+impl Servers {
+    /// Starts this many. Does not wait until they listen.
+    pub fn start(count: u16) -> Servers {
+        let mut servers = Servers::prepare(count);
+        for n in 1..=count {
+            servers.start_node(&format!("redis-{n}"));
+        }
+        servers
+    }
+
+    /// Finds the ports of this many servers and starts none.
+    pub fn prepare(count: u16) -> Servers {
+        let folder = tempfile::tempdir().unwrap();
+        let servers = (1..=count)
+            .map(|n| {
+                let (port, claim) = free_port();
+                Server {
+                    address: Address {
+                        name: NodeName::new(format!("redis-{n}")),
+                        announced: Endpoint {
+                            host: format!("127.0.1.{n}"),
+                            port,
+                        },
+                        reachable: SocketAddr::from(([127, 0, 0, 1], port)),
+                    },
+                    process: None,
+                    log: folder.path().join(format!("redis-{n}.log")),
+                    _claim: claim,
+                }
+            })
+            .collect();
+        Servers { servers, folder }
+    }
+
+    /// Starts a server that is not running, with the data and the node id that it had.
+    pub fn start_node(&mut self, name: &str) {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let server = self.server(name);
+        assert!(server.process.is_none(), "{name} is running");
+        let (port, announced) = (
+            server.address.announced.port.to_string(),
+            server.address.announced.host.clone(),
+        );
+        let process = Command::new(program())
+            .args([
+                "--port",
+                &port,
+                "--bind",
+                "127.0.0.1",
+                &announced,
+                "--cluster-announce-ip",
+                &announced,
+            ])
+            .args([
+                "--cluster-enabled",
+                "yes",
+                "--appendonly",
+                "no",
+                "--save",
+                "",
+                "--daemonize",
+                "no",
+            ])
+            .arg("--dir")
+            .arg(&folder)
+            .arg("--logfile")
+            .arg(&server.log)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        server.process = Some(process);
+    }
+
+    /// `kill -9`. Returns when the process is gone.
+    pub fn kill(&mut self, name: &str) {
+        let server = self.server(name);
+        if let Some(mut process) = server.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Sends a signal by its name: `STOP` hangs the server, `CONT` wakes it.
+    pub fn signal(&mut self, name: &str, signal: &str) {
+        let server = self.server(name);
+        let id = server.process.as_ref().unwrap().id();
+        let status = Command::new("kill")
+            .args([&format!("-{signal}"), &id.to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Where they are.
+    pub fn book(&self) -> AddressBook {
+        AddressBook::new(
+            self.servers
+                .iter()
+                .map(|server| server.address.clone())
+                .collect(),
+        )
+    }
+
+    /// The address of one of them.
+    pub fn address(&self, name: &str) -> Address {
+        self.book().get(&NodeName::new(name)).unwrap().clone()
+    }
+
+    fn server(&mut self, name: &str) -> &mut Server {
+        self.servers
+            .iter_mut()
+            .find(|server| server.address.name.as_str() == name)
+            .unwrap()
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        for server in &mut self.servers {
+            if let Some(mut process) = server.process.take() {
+                let _ = process.kill();
+                let _ = process.wait();
+            }
+            if std::thread::panicking() {
+                eprintln!(
+                    "--- the end of the log of {} ({})",
+                    server.address.name, server.address.announced
+                );
+                eprintln!("{}", last_lines(&server.log, 15));
+            }
+        }
+    }
+}
+
+fn last_lines(path: &Path, count: usize) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+/// A port that is free together with its bus port, and the file lock that claims it among our test processes.
+fn free_port() -> (u16, File) {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let claims = std::env::temp_dir().join("labrunner-test-ports");
+    std::fs::create_dir_all(&claims).unwrap();
+    let count = PORTS.end - PORTS.start;
+    // Processes that run side by side start looking at different places.
+    let offset = (std::process::id() % u32::from(count)) as u16;
+    for _ in 0..count {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = PORTS.start + offset.wrapping_add(step) % count;
+        let claim = File::create(claims.join(port.to_string())).unwrap();
+        let free = |port: u16| TcpListener::bind(("0.0.0.0", port)).is_ok();
+        if claim.try_lock().is_ok() && free(port) && free(port + 10_000) {
+            return (port, claim);
+        }
+    }
+    panic!("no free port between {} and {}", PORTS.start, PORTS.end);
+}
+
+/// Polls until `look` has something, or fails with `what` after `limit`.
+pub async fn eventually<T>(
+    what: &str,
+    limit: Duration,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let until = Instant::now() + limit;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < until, "not within {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -5,6 +5,7 @@
 //!
 //! - [`cluster`]: the vocabulary, and how to read what Redis prints. No I/O.
 //! - [`resp`]: one connection to one node, and a small client over all of them.
+//! - [`lab`]: the language: loading, static checks, templates, the JSON Schema.
 //! - [`admin`]: changing a cluster: making one of a given shape, filling it.
 //! - [`observe`]: watching nodes: every node's own view.
 //! - [`load`]: traffic, and what a client notices of it.
@@ -25,6 +26,7 @@
 
 pub mod admin;
 pub mod cluster;
+pub mod lab;
 pub mod load;
 pub mod observe;
 pub mod resp;

@@ -1,0 +1,320 @@
+//! A `run` line: what the reader would type, understood as one of a closed set of verbs. There is no shell; what is not
+//! understood is refused when the lab is loaded, with its place.
+
+mod docker;
+pub mod grep;
+pub mod redis_cli;
+pub mod words;
+
+use std::ops::Range;
+
+use self::docker::DockerLine;
+use self::grep::Grep;
+use self::redis_cli::RedisCliLine;
+use self::words::{Word, split};
+use super::action::Action;
+use super::fault::suggest;
+use super::template::{Reference, Template};
+
+/// The programs that a line can start with.
+const PROGRAMS: [&str; 3] = ["docker", "docker-compose", "redis-cli"];
+
+/// A line that was understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// As written.
+    pub typed: Template,
+    /// What it does.
+    pub verb: Verb,
+    /// `| grep …`, in order.
+    pub filters: Vec<Grep>,
+}
+
+/// What a line does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verb {
+    /// `docker …`, `docker compose …`.
+    Docker(DockerLine),
+    /// `redis-cli …`.
+    RedisCli(RedisCliLine),
+}
+
+/// What is wrong with a line, and where in its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineFault {
+    /// What is wrong.
+    pub what: String,
+    /// A few words for under the caret.
+    pub label: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// Where, in bytes of the line.
+    pub range: Range<usize>,
+}
+
+impl LineFault {
+    pub(super) fn new(
+        range: Range<usize>,
+        what: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Self {
+        LineFault {
+            what: what.into(),
+            label: label.into(),
+            help: None,
+            range,
+        }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// A line with its templates filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filled {
+    /// What the reader would have typed.
+    pub typed: String,
+    /// What the backend is to do.
+    pub action: Action,
+    /// What its output goes through.
+    pub filters: Vec<Grep>,
+}
+
+impl Line {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// All that is wrong with it; never an empty list.
+    pub fn parse(text: &str) -> Result<Self, Vec<LineFault>> {
+        let typed = Template::parse(text).map_err(|fault| {
+            vec![LineFault::new(fault.range, fault.what, "here").help("`$${` is a literal `${`")]
+        })?;
+        let stages = split(text).map_err(|fault| vec![fault])?;
+        let mut stages = stages.iter();
+        let first = stages.next().map_or(&[][..], |words| &words[..]);
+        let Some((program, rest)) = first.split_first() else {
+            return Err(vec![LineFault::new(
+                0..text.len(),
+                "there is no command",
+                "here",
+            )]);
+        };
+        let mut faults = Vec::new();
+        let verb = match program.literal() {
+            Some("docker") => docker::parse(program, rest).map(Verb::Docker),
+            Some("docker-compose") => docker::parse_compose(program, rest).map(Verb::Docker),
+            Some("redis-cli") => redis_cli::parse(program, rest).map(Verb::RedisCli),
+            Some(other) => Err(vec![refuse(program, other)]),
+            None => Err(vec![LineFault::new(
+                program.range.clone(),
+                "the program of a line can't be a value",
+                "here",
+            )]),
+        };
+        let verb = verb.map_err(|mut more| faults.append(&mut more)).ok();
+        let mut filters = Vec::new();
+        for stage in stages {
+            match grep::parse(stage) {
+                Ok(filter) => filters.push(filter),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        match verb {
+            Some(verb) if faults.is_empty() => Ok(Line {
+                typed,
+                verb,
+                filters,
+            }),
+            _ => Err(faults),
+        }
+    }
+
+    /// The line with every `${…}` filled in by `value`, as a thing to do. `value` gets each reference as written.
+    ///
+    /// # Errors
+    /// Why it can't be carried out: a value is missing, or the values make a line that is not understood.
+    pub fn fill(
+        &self,
+        value: impl FnMut(&Reference) -> Result<String, String>,
+    ) -> Result<Filled, String> {
+        let mut value = value;
+        let typed = self.typed.fill(&mut value)?;
+        let action = match &self.verb {
+            Verb::Docker(line) => line.fill(&mut value)?,
+            Verb::RedisCli(line) => Action::RedisCli(line.fill(&mut value)?),
+        };
+        let filters = self
+            .filters
+            .iter()
+            .map(|filter| filter.fill(&mut value))
+            .collect::<Result<_, _>>()?;
+        Ok(Filled {
+            typed,
+            action,
+            filters,
+        })
+    }
+
+    /// Whether the line only reads, as far as this program can tell, so that nothing changes by it.
+    pub fn redis_cli(&self) -> Option<&RedisCliLine> {
+        match &self.verb {
+            Verb::RedisCli(line) => Some(line),
+            Verb::Docker(_) => None,
+        }
+    }
+}
+
+fn refuse(program: &Word, name: &str) -> LineFault {
+    let help = match name {
+        "make" | "./app" | "app" | "psql" | "watch" => {
+            format!(
+                "`{name}` belongs to the course, but this version of labrunner can't run it yet; write the command behind it"
+            )
+        }
+        "sudo" | "bash" | "sh" | "cd" | "export" => {
+            "there is no shell: write the command itself, as the reader would type it".to_owned()
+        }
+        _ => "a line can call `docker`, `docker compose` and `redis-cli`, and filter with `| grep`"
+            .to_owned(),
+    };
+    let (label, _) = suggest(name, &PROGRAMS);
+    LineFault::new(
+        program.range.clone(),
+        format!("`{name}` is not a program that a lab can run"),
+        label,
+    )
+    .help(help)
+}
+
+/// What every parser of a program's words gives.
+type Parsed<T> = Result<T, Vec<LineFault>>;
+
+/// Something that fills in a reference.
+type Value<'a> = &'a mut dyn FnMut(&Reference) -> Result<String, String>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::NodeName;
+    use crate::lab::action::{NodeChange, RedisCliCall};
+    use rstest::rstest;
+
+    fn fill(text: &str) -> Filled {
+        let line = Line::parse(text).unwrap();
+        line.fill(|r| match r.path.join(".").as_str() {
+            "redis-7.id" => Ok("07c37df".to_owned()),
+            "redis-1.addr" => Ok("172.30.0.11:7001".to_owned()),
+            other => Err(format!("no value for {other}")),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_line_is_what_the_reader_types() {
+        let filled = fill("redis-cli --cluster del-node ${redis-1.addr} ${redis-7.id}");
+        assert_eq!(
+            filled.typed,
+            "redis-cli --cluster del-node 172.30.0.11:7001 07c37df"
+        );
+        let call = RedisCliCall {
+            cluster_mode: true,
+            words: ["del-node", "172.30.0.11:7001", "07c37df"]
+                .map(str::to_owned)
+                .to_vec(),
+            ..RedisCliCall::default()
+        };
+        assert_eq!(filled.action, Action::RedisCli(call));
+    }
+
+    #[test]
+    fn options_and_quotes_of_redis_cli() {
+        let filled =
+            fill("redis-cli -c -p 7001 -h redis-1 SET 'a key' \"two words\" | grep -v -i 'o k'");
+        let Action::RedisCli(call) = filled.action else {
+            panic!("{filled:?}")
+        };
+        assert_eq!(
+            (call.host.as_deref(), call.port),
+            (Some("redis-1"), Some(7001))
+        );
+        assert_eq!(call.options, ["-c"]);
+        assert_eq!(call.words, ["SET", "a key", "two words"]);
+        assert_eq!(filled.filters.len(), 1);
+    }
+
+    #[rstest]
+    #[case("docker stop redis-1 redis-2", NodeChange::Stop, &["redis-1", "redis-2"])]
+    #[case("docker compose up -d redis-8", NodeChange::Up, &["redis-8"])]
+    #[case("docker-compose up -d redis-8", NodeChange::Up, &["redis-8"])]
+    #[case("docker compose rm -f -s redis-8", NodeChange::Remove, &["redis-8"])]
+    #[case("docker rm -f redis-8", NodeChange::Remove, &["redis-8"])]
+    #[case("docker kill redis-1", NodeChange::Kill, &["redis-1"])]
+    fn changes_of_nodes(#[case] text: &str, #[case] change: NodeChange, #[case] names: &[&str]) {
+        let nodes = names.iter().map(|name| NodeName::new(*name)).collect();
+        assert_eq!(fill(text).action, Action::Nodes { change, nodes });
+    }
+
+    #[rstest]
+    #[case("", "there is no command")]
+    #[case("rm -rf /", "not a program")]
+    #[case("make cluster-info", "not a program")]
+    #[case("redis-clii -p 7001 PING", "not a program")]
+    #[case("redis-cli -p 7001 PING; ls", "`;`")]
+    #[case("redis-cli -p 7001 PING && ls", "`&`")]
+    #[case("redis-cli -p 7001 PING > file", "`>`")]
+    #[case("redis-cli -p 7001 GET $(id)", "`$(`")]
+    #[case("redis-cli -p 7001 GET `id`", "backquote")]
+    #[case("redis-cli -p 7001 GET 'a", "quote")]
+    #[case("redis-cli PING", "which node")]
+    #[case("redis-cli -p 7009 PING", "no node on port 7009")]
+    #[case("redis-cli -p seven PING", "not a port")]
+    #[case("redis-cli -h example.com -p 7001 PING", "not a node")]
+    #[case("redis-cli -h redis-2 -p 7001 PING", "redis-2 is on port 7002")]
+    #[case("redis-cli -p 7001", "no command")]
+    #[case("redis-cli -p", "needs a value")]
+    #[case("redis-cli --eval script.lua", "reads or writes files")]
+    #[case("redis-cli --frob -p 7001 PING", "not an option")]
+    #[case("redis-cli --cluster resahrd 127.0.0.1:7001", "not a subcommand")]
+    #[case("redis-cli --cluster", "needs a subcommand")]
+    #[case("redis-cli --cluster check 10.0.0.1:7001", "not a node")]
+    #[case("redis-cli --cluster check 127.0.0.1:7099", "no node on port 7099")]
+    #[case("redis-cli --cluster check", "which cluster")]
+    #[case(
+        "redis-cli --cluster reshard 127.0.0.1:7001 --cluster-form x --cluster-yes",
+        "not an option of"
+    )]
+    #[case(
+        "redis-cli --cluster reshard 127.0.0.1:7001 --cluster-from x --cluster-to y --cluster-slots 5",
+        "asks before"
+    )]
+    #[case("docker run evil", "not something that a lab can do")]
+    #[case("docker stop", "which nodes")]
+    #[case("docker stop postgres", "not a node")]
+    #[case("docker exec redis-1 sh", "not something that a lab can do")]
+    #[case("docker compose up redis-8", "`-d`")]
+    #[case("docker network disconnect cluster", "which node")]
+    #[case("redis-cli -p 7001 PING | wc -l", "only `grep`")]
+    #[case("redis-cli -p 7001 PING | grep", "what is looked for")]
+    #[case("redis-cli -p 7001 PING | grep -E '('", "regular expression")]
+    #[case("redis-cli -p 7001 GET ${", "without its")]
+    fn what_is_not_understood_is_refused(#[case] text: &str, #[case] why: &str) {
+        let faults = Line::parse(text).unwrap_err();
+        assert!(
+            faults.iter().any(|fault| fault.what.contains(why)),
+            "{faults:?}"
+        );
+        for fault in faults {
+            assert!(text.get(fault.range.clone()).is_some(), "{fault:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_line_panics(text in "(redis-cli|docker|docker compose|grep|-p|--cluster|reshard| |'|\"|\\||\\$\\{|\\}|7001|é|\\\\){0,12}") {
+            let _ = Line::parse(&text);
+        }
+    }
+}

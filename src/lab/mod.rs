@@ -1,0 +1,23 @@
+//! The lab language: what a lab's file can say, how it is read, and what is checked before anything runs. No I/O.
+//!
+//! A file's text becomes a [`tree`], which is held against the one table of [`keys`] by [`shape`]; [`load`] builds the types of
+//! [`model`] from it, and [`check`] looks at whether the parts fit together. All faults are collected on the way.
+
+pub mod action;
+pub mod check;
+pub mod environment;
+pub mod fault;
+pub mod keys;
+pub mod line;
+pub mod load;
+pub mod model;
+pub mod quantity;
+pub mod schema;
+pub mod shape;
+pub mod source;
+pub mod template;
+pub mod tree;
+
+pub use load::load;
+pub use model::Lab;
+pub use source::Source;

@@ -1,0 +1,510 @@
+//! Holds a tree against the key table: unknown keys, missing keys, values of the wrong kind, all at once.
+
+use std::ops::Range;
+
+use super::environment::CourseNode;
+use super::fault::{Fault, nearest, suggest};
+use super::keys::{Group, Key, Rule, Shape, Table};
+use super::line::Line;
+use super::model::{JsonPart, JsonPath, SaveSource};
+use super::quantity::{Comparison, Pattern, VersionRule, parse_duration, parse_rate};
+use super::source::{Source, Span};
+use super::template::Template;
+use super::tree::{Kind, Tree};
+use crate::cluster::SlotSet;
+
+/// Puts everything that is wrong with `tree`, as a `shape`, into `faults`.
+pub fn check(source: &Source, tree: &Tree, shape: &Shape, faults: &mut Vec<Fault>) {
+    Walk { source, faults }.value(tree, shape, "this value");
+}
+
+struct Walk<'a> {
+    source: &'a Source,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Walk<'_> {
+    /// `what` names the value in messages: `` `slots` ``.
+    fn value(&mut self, tree: &Tree, shape: &Shape, what: &str) {
+        match shape {
+            Shape::Table(table) => self.table(tree, table, what),
+            Shape::List(inner) => self.list(tree, inner, what),
+            Shape::Map { key, value } => self.map(tree, key, value, what),
+            _ => self.scalar(tree, shape, what),
+        }
+    }
+
+    fn fault(
+        &mut self,
+        span: Span,
+        text: impl Into<String>,
+        label: impl Into<String>,
+    ) -> &mut Fault {
+        let at = self.faults.len();
+        self.faults.push(Fault::new(span, text, label));
+        &mut self.faults[at]
+    }
+
+    fn table(&mut self, tree: &Tree, table: &'static Table, what: &str) {
+        let Kind::Map(entries) = &tree.kind else {
+            let fault = self.fault(
+                tree.span,
+                format!("{what} has to be a mapping, not {}", tree.describe()),
+                "here",
+            );
+            fault.help = Some(format!(
+                "a {} has the keys {}",
+                table.name,
+                table.names().join(", ")
+            ));
+            return;
+        };
+        for entry in entries {
+            match table.key(&entry.key) {
+                Some(key) if entry.value.kind == Kind::Null => {
+                    self.fault(
+                        entry.key_span,
+                        format!("`{}` has no value", key.name),
+                        "nothing after the colon",
+                    );
+                }
+                Some(key) => self.value(&entry.value, &key.shape, &format!("`{}`", key.name)),
+                None => self.unknown_key(table, &entry.key, entry.key_span),
+            }
+        }
+        let has = |key: &&Key| entries.iter().any(|entry| entry.key == key.name);
+        // A key that is there, but misspelt, is one fault and not two.
+        let meant = |name: &str| {
+            entries.iter().any(|entry| {
+                table.key(&entry.key).is_none() && nearest(&entry.key, table.names()) == Some(name)
+            })
+        };
+        for key in table
+            .keys
+            .iter()
+            .filter(|key| key.group == Group::Required && !has(key))
+        {
+            if !meant(key.name) {
+                let fault = self.fault(
+                    tree.span,
+                    format!("this {} has no `{}`", table.name, key.name),
+                    "here",
+                );
+                fault.help = Some(format!("`{}`: {}", key.name, key.doc));
+            }
+        }
+        let kinds: Vec<&Key> = table
+            .keys
+            .iter()
+            .filter(|key| key.group == Group::Kind)
+            .filter(has)
+            .collect();
+        let unknown = entries.iter().any(|entry| table.key(&entry.key).is_none());
+        match table.rule {
+            Rule::Free => {}
+            Rule::NotEmpty if entries.is_empty() => {
+                let fault = self.fault(
+                    tree.span,
+                    format!("this {} says nothing that could be wrong", table.name),
+                    "empty",
+                );
+                fault.help = Some(format!("it can say {}", table.names().join(", ")));
+            }
+            Rule::SomeKind | Rule::OneKind if kinds.is_empty() && !unknown => {
+                let names = table.names_of(Group::Kind).join(", ");
+                let text = format!("this {} does not say what is checked", table.name);
+                self.fault(tree.span, text, "nothing here").help =
+                    Some(format!("it can say {names}"));
+            }
+            Rule::OneKind if kinds.len() > 1 => {
+                let second = kinds[1].name;
+                let span = tree.entry(second).map_or(tree.span, |entry| entry.key_span);
+                let fault = self.fault(
+                    span,
+                    format!("`{second}` is a second kind in one {}", table.name),
+                    format!("the first is `{}`", kinds[0].name),
+                );
+                fault.help = Some(format!("make it an item of its own: `- {second}: …`"));
+            }
+            _ => {}
+        }
+    }
+
+    fn unknown_key(&mut self, table: &'static Table, key: &str, span: Span) {
+        if key == "<<" {
+            self.fault(span, "merge keys (`<<`) have no meaning in a lab", "here");
+            return;
+        }
+        let known = table.names();
+        let (label, help) = suggest(key, &known);
+        // A key of another mapping is more often put in the wrong place than misspelt.
+        let elsewhere = super::keys::TABLES
+            .iter()
+            .find(|other| other.key(key).is_some());
+        let fault = self.fault(span, format!("a {} has no key `{key}`", table.name), label);
+        fault.help = match elsewhere {
+            Some(other) if help.is_some() => Some(format!(
+                "`{key}` is a key of a {}; a {} has {}",
+                other.name,
+                table.name,
+                known.join(", ")
+            )),
+            _ => help,
+        };
+    }
+
+    fn list(&mut self, tree: &Tree, inner: &Shape, what: &str) {
+        match &tree.kind {
+            Kind::List(items) if items.is_empty() => {
+                self.fault(
+                    tree.span,
+                    format!("{what} is an empty list"),
+                    "nothing in it",
+                );
+            }
+            Kind::List(items) => items.iter().for_each(|item| {
+                if item.kind == Kind::Null {
+                    self.fault(
+                        item.span,
+                        format!("an item of {what} is empty"),
+                        "nothing here",
+                    );
+                } else {
+                    self.value(item, inner, &format!("an item of {what}"));
+                }
+            }),
+            _ => {
+                let fault = self.fault(
+                    tree.span,
+                    format!("{what} has to be a list, not {}", tree.describe()),
+                    "here",
+                );
+                fault.help = Some("begin every item with `- `".to_owned());
+            }
+        }
+    }
+
+    fn map(&mut self, tree: &Tree, key: &Shape, value: &Shape, what: &str) {
+        let Kind::Map(entries) = &tree.kind else {
+            self.fault(
+                tree.span,
+                format!("{what} has to be a mapping, not {}", tree.describe()),
+                "here",
+            );
+            return;
+        };
+        if entries.is_empty() {
+            self.fault(tree.span, format!("{what} is empty"), "nothing in it");
+        }
+        for entry in entries {
+            if let Err(problem) = read_word(&entry.key, key) {
+                self.fault(entry.key_span, problem.what, problem.label).help = problem.help;
+            }
+            if entry.value.kind == Kind::Null {
+                self.fault(
+                    entry.key_span,
+                    format!("`{}` has no value", entry.key),
+                    "nothing after the colon",
+                );
+            } else {
+                self.value(&entry.value, value, &format!("`{}`", entry.key));
+            }
+        }
+    }
+
+    fn scalar(&mut self, tree: &Tree, shape: &Shape, what: &str) {
+        let Kind::Scalar(scalar) = &tree.kind else {
+            let fault = self.fault(
+                tree.span,
+                format!(
+                    "{what} has to be {}, not {}",
+                    describe(shape),
+                    tree.describe()
+                ),
+                "here",
+            );
+            if matches!(tree.kind, Kind::Map(_)) {
+                fault.help = Some("if the text begins with `{`, put it in quotes".to_owned());
+            }
+            return;
+        };
+        if let Shape::Line = shape {
+            if let Err(faults) = Line::parse(&scalar.text) {
+                for fault in faults {
+                    let span = locate(self.source, tree.span, &scalar.text, fault.range.clone());
+                    self.fault(span, fault.what, fault.label).help = fault.help;
+                }
+            }
+            return;
+        }
+        if let Err(problem) = read_word(&scalar.text, shape) {
+            let span = problem.range.map_or(tree.span, |range| {
+                locate(self.source, tree.span, &scalar.text, range)
+            });
+            let fault = self.fault(span, problem.what, problem.label);
+            fault.help = problem.help;
+        }
+    }
+}
+
+/// Why a scalar is not what it has to be.
+struct Problem {
+    what: String,
+    label: String,
+    help: Option<String>,
+    range: Option<Range<usize>>,
+}
+
+impl Problem {
+    fn new(what: impl Into<String>, label: impl Into<String>) -> Self {
+        Problem {
+            what: what.into(),
+            label: label.into(),
+            help: None,
+            range: None,
+        }
+    }
+}
+
+fn read_word(text: &str, shape: &Shape) -> Result<(), Problem> {
+    let needs = |what: String| Problem::new(what, format!("has to be {}", describe(shape)));
+    match shape {
+        Shape::Text => {
+            if text.trim().is_empty() {
+                return Err(Problem::new("this text is empty", "here"));
+            }
+            Ok(())
+        }
+        Shape::Template => Template::parse(text).map(drop).map_err(|fault| Problem {
+            what: fault.what,
+            label: "here".to_owned(),
+            help: Some("`${name}` is a value, `$${` is a literal `${`".to_owned()),
+            range: Some(fault.range),
+        }),
+        Shape::Line | Shape::List(_) | Shape::Map { .. } | Shape::Table(_) => Ok(()),
+        Shape::Pattern => text.parse::<Pattern>().map(drop).map_err(needs),
+        Shape::Id => {
+            let good =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+            if text.is_empty()
+                || !text.chars().all(good)
+                || !text.starts_with(|c: char| c.is_ascii_lowercase())
+            {
+                return Err(needs(format!("`{text}` can't be a name")));
+            }
+            Ok(())
+        }
+        Shape::Flag => {
+            if !matches!(text, "true" | "false") {
+                return Err(needs(format!("`{text}` is neither true nor false")));
+            }
+            Ok(())
+        }
+        Shape::Number { min, max } => match text.parse::<u64>() {
+            Ok(number) if (*min..=*max).contains(&number) => Ok(()),
+            Ok(number) => Err(Problem::new(
+                format!("{number} is out of range"),
+                format!("from {min} to {max}"),
+            )),
+            Err(_) => Err(needs(format!("`{text}` is not a whole number"))),
+        },
+        Shape::Duration => parse_duration(text).map(drop).map_err(needs),
+        Shape::Rate => parse_rate(text).map(drop).map_err(needs),
+        Shape::Compare(unit) => Comparison::parse(text, *unit).map(drop).map_err(needs),
+        Shape::Slots => read_slots(text).map(drop).map_err(needs),
+        Shape::ProbeSlots => match text {
+            "all" | "moving" => Ok(()),
+            _ => read_slots(text).map(drop).map_err(|_| {
+                let near = nearest(text, ["all", "moving"])
+                    .map_or("here".to_owned(), |near| format!("did you mean `{near}`?"));
+                Problem {
+                    help: Some("write `all`, `moving` or slots, as in `0-1364 5461`".to_owned()),
+                    ..Problem::new(format!("`{text}` is not a choice of slots"), near)
+                }
+            }),
+        },
+        Shape::Node => {
+            if CourseNode::named(text).is_none() {
+                let known: Vec<String> = CourseNode::all()
+                    .map(|node| node.name().to_string())
+                    .collect();
+                let label = nearest(text, known.iter().map(String::as_str))
+                    .map_or("here".to_owned(), |near| format!("did you mean `{near}`?"));
+                let help = Some("the nodes are redis-1 to redis-8".to_owned());
+                return Err(Problem {
+                    help,
+                    ..Problem::new(format!("`{text}` is not a node of this environment"), label)
+                });
+            }
+            Ok(())
+        }
+        Shape::Choice(words) => {
+            if words.contains(&text) {
+                return Ok(());
+            }
+            let (label, help) = suggest(text, words);
+            Err(Problem {
+                help,
+                ..Problem::new(format!("`{text}` is not a choice here"), label)
+            })
+        }
+        Shape::SaveSource => read_save_source(text).map(drop).map_err(needs),
+        Shape::Version => text.parse::<VersionRule>().map(drop).map_err(needs),
+        Shape::JsonPath => read_json_path(text).map(drop).map_err(needs),
+    }
+}
+
+fn describe(shape: &Shape) -> &'static str {
+    match shape {
+        Shape::Text | Shape::Template => "text",
+        Shape::Line => "a command line",
+        Shape::Pattern => "a regular expression",
+        Shape::Id => "a name of small letters, digits and hyphens",
+        Shape::Flag => "true or false",
+        Shape::Number { .. } => "a whole number",
+        Shape::Duration => "a time, as in `10s` or `500ms`",
+        Shape::Rate => "a rate, as in `200/s`",
+        Shape::Compare(_) => "a number, or a comparison such as `\">= 50\"`",
+        Shape::Slots => "ranges of slots, as in `0-1364 5461`",
+        Shape::ProbeSlots => "`all`, `moving` or ranges of slots",
+        Shape::Node => "a node's name",
+        Shape::Choice(_) => "one of a few words",
+        Shape::SaveSource => "`stdout`, `stderr`, `json PATH` or `match PATTERN`",
+        Shape::Version => "a rule such as `>= 7.0`",
+        Shape::JsonPath => "a path such as `.seats[0].state`",
+        Shape::List(_) => "a list",
+        Shape::Map { .. } | Shape::Table(_) => "a mapping",
+    }
+}
+
+/// Ranges of slots; at least one slot.
+pub(super) fn read_slots(text: &str) -> Result<SlotSet, String> {
+    let slots: SlotSet = text
+        .parse()
+        .map_err(|error: crate::cluster::ParseError| error.to_string())?;
+    if slots.is_empty() {
+        Err("there are no slots here".to_owned())
+    } else {
+        Ok(slots)
+    }
+}
+
+/// The value of a `save:` entry.
+pub(super) fn read_save_source(text: &str) -> Result<SaveSource, String> {
+    match text.split_once(' ') {
+        None if text == "stdout" => Ok(SaveSource::Stdout),
+        None if text == "stderr" => Ok(SaveSource::Stderr),
+        Some(("json", path)) => read_json_path(path.trim()).map(SaveSource::Json),
+        Some(("match", pattern)) => pattern.trim().parse().map(SaveSource::Match),
+        _ => Err(format!("`{text}` is not a place to save from")),
+    }
+}
+
+/// `.seats[0].state`, or `.` for the whole.
+pub(super) fn read_json_path(text: &str) -> Result<JsonPath, String> {
+    let bad = || format!("`{text}` is not a path into JSON");
+    let mut parts = Vec::new();
+    let mut rest = text.strip_prefix('.').ok_or_else(bad)?;
+    let mut expects_field = true;
+    while !rest.is_empty() {
+        if let Some(inner) = rest.strip_prefix('[') {
+            let (index, after) = inner.split_once(']').ok_or_else(bad)?;
+            parts.push(JsonPart::Index(index.parse().map_err(|_| bad())?));
+            rest = after;
+            expects_field = false;
+        } else {
+            let field = match rest.strip_prefix('.') {
+                Some(field) if !expects_field => field,
+                None if expects_field => rest,
+                _ => return Err(bad()),
+            };
+            let end = field.find(['.', '[']).unwrap_or(field.len());
+            if end == 0 {
+                return Err(bad());
+            }
+            parts.push(JsonPart::Field(field[..end].to_owned()));
+            rest = &field[end..];
+            expects_field = false;
+        }
+    }
+    Ok(JsonPath {
+        text: text.to_owned(),
+        parts,
+    })
+}
+
+/// Where a stretch of a scalar's text stands in the file. Quotes, folding and escapes make the two differ; the characters
+/// that are not blank come in the same order in both, and by these the place is found.
+pub(super) fn locate(source: &Source, span: Span, text: &str, range: Range<usize>) -> Span {
+    let raw = source.slice(span);
+    let mut raw_chars = raw.char_indices();
+    let mut start = None;
+    let mut end = None;
+    for (at, c) in text.char_indices().filter(|(_, c)| !c.is_whitespace()) {
+        let Some((raw_at, _)) = raw_chars.by_ref().find(|(_, r)| *r == c) else {
+            break;
+        };
+        if at >= range.start && at < range.end {
+            start.get_or_insert(raw_at);
+            end = Some(raw_at + c.len_utf8());
+        }
+    }
+    match (start, end) {
+        (Some(start), Some(end)) => Span::new(span.start + start, span.start + end),
+        _ => span,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(".", Some(0))]
+    #[case(".a", Some(1))]
+    #[case(".a.b[0].c", Some(4))]
+    #[case(".[0]", Some(1))]
+    #[case("a", None)]
+    #[case(".a..b", None)]
+    #[case(".a[x]", None)]
+    #[case(".a[0", None)]
+    #[case("", None)]
+    fn paths_into_json(#[case] text: &str, #[case] parts: Option<usize>) {
+        assert_eq!(
+            read_json_path(text).ok().map(|path| path.parts.len()),
+            parts
+        );
+    }
+
+    #[test]
+    fn a_word_of_a_folded_line_is_found_in_the_file() {
+        let text = "run: >-\n    redis-cli --cluster reshard\n    --cluster-form x\n";
+        let source = Source::new("x", text);
+        let value = "redis-cli --cluster reshard --cluster-form x";
+        let span = locate(&source, Span::new(5, text.len()), value, 28..42);
+        assert_eq!(source.slice(span), "--cluster-form");
+    }
+
+    #[test]
+    fn a_word_in_quotes_is_found_in_the_file() {
+        let text = r#"run: "redis-cli \"a b\" bad""#;
+        let source = Source::new("x", text);
+        let span = locate(
+            &source,
+            Span::new(5, text.len()),
+            r#"redis-cli "a b" bad"#,
+            16..19,
+        );
+        assert_eq!(source.slice(span), "bad");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn locating_never_panics(raw in "\\PC{0,30}", text in "\\PC{0,30}", a in 0usize..30, b in 0usize..30) {
+            let source = Source::new("x", raw.clone());
+            let span = locate(&source, Span::new(0, raw.len()), &text, a..b);
+            proptest::prop_assert!(span.end <= raw.len());
+        }
+    }
+}

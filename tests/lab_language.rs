@@ -1,0 +1,167 @@
+//! The lab language, as an author meets it: the labs of this repository are valid, every slip in them is found at its place, and
+//! the JSON Schema says the same as the reader.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use labrunner::lab::{self, Source, schema};
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn labs() -> Vec<PathBuf> {
+    let mut labs: Vec<PathBuf> = fs::read_dir(repository().join("labs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .collect();
+    labs.sort();
+    assert!(!labs.is_empty(), "there are no labs");
+    labs
+}
+
+#[test]
+fn every_lab_is_valid() {
+    for path in labs() {
+        let source = Source::new(path.to_string_lossy(), fs::read_to_string(&path).unwrap());
+        if let Err(faults) = lab::load(&source) {
+            panic!(
+                "{}",
+                faults
+                    .diagnostics()
+                    .map(|shown| format!("{:?}\n", miette::Report::msg(shown.to_string())))
+                    .collect::<String>()
+            );
+        }
+    }
+}
+
+/// Every key of the text: its line (from 0), the byte at which it stands in the line, and the key.
+fn keys_of(text: &str) -> Vec<(usize, usize, String)> {
+    let key = regex::Regex::new(r"([A-Za-z][\w-]*):(?:[ \n]|$)").unwrap();
+    let mut found = Vec::new();
+    let mut block_indent: Option<usize> = None;
+    for (number, line) in text.lines().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        match block_indent {
+            Some(outer) if line.trim().is_empty() || indent > outer => continue,
+            _ => block_indent = None,
+        }
+        let comment = line
+            .find(" #")
+            .unwrap_or(if line.starts_with('#') { 0 } else { line.len() });
+        let code = &line[..comment];
+        for hit in key.captures_iter(code) {
+            let at = hit.get(1).unwrap();
+            // Inside quotes there is text and no key.
+            if code[..at.start()].matches('"').count() % 2 == 0
+                && !code[..at.start()].contains(": `")
+            {
+                let before = code[..at.start()].trim_end();
+                if before.is_empty() || before.ends_with(['{', ',', '-']) {
+                    found.push((number, at.start(), at.as_str().to_owned()));
+                }
+            }
+        }
+        if code.trim_end().ends_with(['|', '>']) || code.trim_end().ends_with(">-") {
+            block_indent = Some(
+                indent
+                    + if code.trim_start().starts_with("- ") {
+                        2
+                    } else {
+                        0
+                    },
+            );
+        }
+    }
+    found
+}
+
+/// What a slip of the finger makes of a word.
+fn slips(word: &str) -> Vec<String> {
+    let chars: Vec<char> = word.chars().collect();
+    let middle = chars.len() / 2;
+    let mut slips = Vec::new();
+    let mut dropped = chars.clone();
+    dropped.remove(middle);
+    slips.push(dropped.iter().collect());
+    let mut doubled = chars.clone();
+    doubled.insert(middle, chars[middle]);
+    slips.push(doubled.iter().collect());
+    if chars.len() > 1 {
+        let mut swapped = chars.clone();
+        let at = middle.max(1);
+        swapped.swap(at - 1, at);
+        slips.push(swapped.iter().collect());
+    }
+    slips.retain(|slip: &String| slip != word && !slip.is_empty());
+    slips
+}
+
+/// One key misspelt, for every key in the file and three slips each: refused every time, at the right line at least 95 times of
+/// 100. The figures are printed with `--nocapture`.
+#[test]
+fn every_misspelt_key_is_refused_at_its_line() {
+    for path in labs() {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let keys = keys_of(&text);
+        assert!(
+            keys.len() > 50,
+            "only {} keys were found in {}",
+            keys.len(),
+            path.display()
+        );
+        let (mut tried, mut accepted, mut misplaced) = (0, Vec::new(), Vec::new());
+        for (line, column, key) in &keys {
+            for slip in slips(key) {
+                let mut changed: Vec<String> =
+                    lines.iter().map(|line| (*line).to_owned()).collect();
+                changed[*line].replace_range(*column..column + key.len(), &slip);
+                let source = Source::new("lab.yaml", changed.join("\n") + "\n");
+                tried += 1;
+                match lab::load(&source) {
+                    Ok(_) => accepted.push(format!("line {}: {key} -> {slip}", line + 1)),
+                    Err(faults) => {
+                        if !faults
+                            .faults
+                            .iter()
+                            .any(|fault| source.place(fault.span.start).0 == line + 1)
+                        {
+                            misplaced.push(format!("line {}: {key} -> {slip}", line + 1));
+                        }
+                    }
+                }
+            }
+        }
+        println!(
+            "{}: {} keys, {tried} slips, {} accepted, {} at another line",
+            path.display(),
+            keys.len(),
+            accepted.len(),
+            misplaced.len()
+        );
+        assert_eq!(
+            accepted,
+            Vec::<String>::new(),
+            "accepted in {}",
+            path.display()
+        );
+        assert!(
+            misplaced.len() * 20 <= tried,
+            "at another line: {misplaced:?}"
+        );
+    }
+}
+
+#[test]
+fn the_committed_schema_is_that_of_the_key_table() {
+    let path = repository().join("fixtures/lab.schema.json");
+    let made = serde_json::to_string_pretty(&schema::schema()).unwrap() + "\n";
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == made,
+        "fixtures/lab.schema.json is out of date: labrunner schema > fixtures/lab.schema.json"
+    );
+}

@@ -9,6 +9,7 @@
 //! - [`admin`]: changing a cluster: making one of a given shape, filling it.
 //! - [`observe`]: watching nodes: every node's own view.
 //! - [`load`]: traffic, and what a client notices of it.
+//! - [`backend`]: where nodes live.
 
 // Library code never panics on input, never prints and never exits: it says what it has to say to whoever called it.
 #![cfg_attr(
@@ -25,6 +26,7 @@
 )]
 
 pub mod admin;
+pub mod backend;
 pub mod cluster;
 pub mod lab;
 pub mod load;

@@ -1,0 +1,298 @@
+//! The environment as containers: those of `docker-compose.yml`, under names of the run's own.
+//!
+//! Compose makes the containers and the network, in one go and without starting them; they are then started one by one in the order
+//! wanted, a few at a time, since that is quicker than what compose does. Everything carries the run's label, by which it is
+//! found again: by [`remove`](crate::backend::Backend::remove) at the end, and by [`clean`](clean::clean) where there was no end.
+//!
+//! Nodes are reached at ports of the loopback interface, which docker publishes. They go through the same network as the nodes' own
+//! traffic: a node that is cut off by `docker network disconnect` can't be reached from the host either, until it is connected again.
+
+mod addresses;
+pub mod clean;
+mod client;
+mod compose;
+mod image;
+mod lock;
+mod perform;
+mod prepare;
+mod start;
+mod sweep;
+mod terms;
+mod toolbox;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use self::addresses::Reservation;
+use self::client::Client;
+use self::compose::Compose;
+use self::lock::RunLock;
+use self::sweep::Quiet;
+use self::terms::Terms;
+use self::toolbox::Toolboxes;
+use super::{Backend, BackendError, Clock, Life, NodeState, RealClock};
+use crate::cluster::NodeName;
+use crate::lab::action::{Action, Limits, Output};
+use crate::lab::environment::CourseNode;
+use crate::resp::AddressBook;
+
+/// The definition's name in a run's folder.
+const DEFINITION_FILE: &str = "docker-compose.yml";
+/// What an environment is made from.
+#[derive(Debug, Clone, Default)]
+pub struct DockerOptions {
+    /// The run's id, which stands in every name and label: letters, digits, `-` and `_`, all small.
+    pub run: String,
+    /// The image of nodes and toolbox; without, one is chosen.
+    pub image: Option<String>,
+    /// Whether an image that is not on this machine may be downloaded.
+    pub pull: bool,
+    /// The first three numbers of the network (`172.30.0`); without, a free one is chosen.
+    pub subnet: Option<String>,
+    /// The host's port for redis-1, which the others follow; without, free ones are chosen.
+    pub first_port: Option<u16>,
+    /// Where runs keep their files; this one's are in `runs/<run>`.
+    pub state_dir: PathBuf,
+}
+
+/// An environment of containers.
+///
+/// Dropped without [`remove`](Backend::remove), it leaves its containers behind, for [`clean`](clean::clean) to find.
+#[derive(Debug)]
+pub struct Docker {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    compose: Compose,
+    terms: Terms,
+    reservation: Reservation,
+    addresses: AddressBook,
+    toolboxes: Arc<Toolboxes>,
+    clock: Arc<RealClock>,
+    why: String,
+    /// How many containers are started at once.
+    parallel: usize,
+    /// Fires when the environment is being removed: whatever is under way stops.
+    closing: CancellationToken,
+    /// Held by whoever makes containers or removes the environment.
+    making: tokio::sync::Mutex<()>,
+    /// A program that makes containers was killed; the engine may still be at what it was told last.
+    disturbed: AtomicBool,
+    /// Held as long as the run is alive.
+    lock: Mutex<Option<RunLock>>,
+}
+
+impl Docker {
+    /// Finds out whether an environment can be made here, and chooses its addresses. Makes nothing yet but the run's folder.
+    ///
+    /// # Errors
+    /// `Unavailable`, with what is missing and what to do about it: docker, its engine, compose, an image, a port, a subnet.
+    pub async fn prepare(options: DockerOptions) -> Result<Docker, BackendError> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let inner = Arc::new(prepare::prepare(options, &path).await?);
+        Ok(Docker { inner })
+    }
+
+    /// What was found, in one sentence: the engine, compose, the image and why this one.
+    pub fn why(&self) -> &str {
+        &self.inner.why
+    }
+
+    /// Runs `work` with a token that fires when `cancel` does or when the environment is being removed.
+    async fn with_either<T, W>(
+        &self,
+        cancel: &CancellationToken,
+        work: impl FnOnce(CancellationToken) -> W + Send,
+    ) -> T
+    where
+        W: Future<Output = T> + Send,
+    {
+        let either = self.inner.closing.child_token();
+        let work = work(either.clone());
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => return done,
+            () = cancel.cancelled() => either.cancel(),
+        }
+        work.await
+    }
+}
+
+#[async_trait]
+impl Backend for Docker {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.inner.clock.clone()
+    }
+
+    fn addresses(&self) -> AddressBook {
+        self.inner.addresses.clone()
+    }
+
+    async fn start(
+        &self,
+        nodes: &[NodeName],
+        cancel: &CancellationToken,
+    ) -> Result<(), BackendError> {
+        self.with_either(cancel, async |cancel| {
+            self.inner.start(nodes, &cancel).await
+        })
+        .await?;
+        // Nobody waits for the toolbox until the first call of redis-cli, which finds out if it could not be started.
+        let (toolboxes, closing) = (self.inner.toolboxes.clone(), self.inner.closing.clone());
+        tokio::spawn(async move { toolboxes.start(&closing).await });
+        Ok(())
+    }
+
+    async fn perform(
+        &self,
+        action: &Action,
+        limits: Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Output, BackendError> {
+        self.with_either(cancel, async |cancel| {
+            self.inner.perform(action, limits, &cancel).await
+        })
+        .await
+    }
+
+    fn explain(&self, action: &Action) -> String {
+        self.inner.explain(action)
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeState>, BackendError> {
+        let filter = format!(
+            "label={}={}",
+            sweep::RUN_LABEL,
+            self.inner.compose.variables.run
+        );
+        let lines = self
+            .inner
+            .client
+            .lines(&[
+                "ps",
+                "--all",
+                "--filter",
+                &filter,
+                "--format",
+                "{{.Names}}\t{{.State}}\t{{.Status}}",
+            ])
+            .await?;
+        let lives: BTreeMap<NodeName, Life> = lines
+            .iter()
+            .filter_map(|line| read_life(line, &self.inner.terms))
+            .collect();
+        let state = |name: NodeName| NodeState {
+            life: lives.get(&name).copied().unwrap_or(Life::Absent),
+            name,
+        };
+        Ok(CourseNode::all().map(|node| state(node.name())).collect())
+    }
+
+    async fn log(&self, node: &NodeName, lines: usize) -> Result<String, BackendError> {
+        let (count, container) = (lines.to_string(), self.inner.terms.container(node.as_str()));
+        let ended = self
+            .inner
+            .client
+            .ask(&["logs", "--tail", &count, &container])
+            .await?;
+        if !ended.succeeded() {
+            let words = self.inner.terms.to_course(&ended.complaint());
+            return Err(BackendError::Broken {
+                what: format!("the log of {node} can't be read: {words}"),
+                help: "a node that was removed has none".to_owned(),
+            });
+        }
+        Ok(self.inner.terms.to_course(&ended.combined))
+    }
+
+    async fn remove(&self) -> Result<(), BackendError> {
+        let inner = &self.inner;
+        inner.closing.cancel();
+        // Whoever is making containers stops now, and gives way.
+        let _making = inner.making.lock().await;
+        let run = inner.compose.variables.run.as_str();
+        let quiet = if inner.disturbed.swap(false, Ordering::Relaxed) {
+            Quiet::ForAWhile
+        } else {
+            Quiet::AtOnce
+        };
+        sweep::remove(&inner.client, Some(run), |_| true, quiet).await?;
+        inner.reservation.release_all();
+        if let Some(lock) = inner
+            .lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
+            clean::remove_files(lock.path());
+        }
+        Ok(())
+    }
+}
+
+/// Reads `NAME <tab> STATE <tab> STATUS` as `docker ps` prints it; nothing for a container that is no node.
+fn read_life(line: &str, terms: &Terms) -> Option<(NodeName, Life)> {
+    let mut columns = line.split('\t');
+    let (name, state, status) = (columns.next()?, columns.next()?, columns.next()?);
+    let life = match state {
+        "running" | "restarting" => Life::Running,
+        "paused" => Life::Paused,
+        // Made together with others and not started yet: nothing of it ever ran. One that is being removed is as good as removed.
+        "created" | "removing" => Life::Absent,
+        // `Exited (137) 3 seconds ago`; `Dead` has no code.
+        _ => Life::Exited(
+            status
+                .split(['(', ')'])
+                .nth(1)
+                .and_then(|code| code.parse().ok())
+                .unwrap_or(-1),
+        ),
+    };
+    Some((terms.node_of(name)?, life))
+}
+
+/// The machine whose processes hold the locks of runs made here.
+fn this_host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::running("p-redis-1\trunning\tUp 3 seconds", Some(Life::Running))]
+    #[case::paused("p-redis-1\tpaused\tUp 3 seconds (Paused)", Some(Life::Paused))]
+    #[case::exited(
+        "p-redis-1\texited\tExited (137) 3 seconds ago",
+        Some(Life::Exited(137))
+    )]
+    #[case::dead("p-redis-1\tdead\tDead", Some(Life::Exited(-1)))]
+    #[case::created("p-redis-1\tcreated\tCreated", Some(Life::Absent))]
+    #[case::toolbox("p-toolbox\trunning\tUp 3 seconds", None)]
+    #[case::another_runs("q-redis-1\trunning\tUp 3 seconds", None)]
+    #[case::nonsense("p-redis-1", None)]
+    fn reads_how_a_node_is(#[case] line: &str, #[case] life: Option<Life>) {
+        let terms = Terms {
+            prefix: "p-".to_owned(),
+            subnet: "10.213.5".parse().expect("a subnet"),
+        };
+        assert_eq!(read_life(line, &terms).map(|(_, life)| life), life);
+    }
+}

@@ -1,0 +1,221 @@
+//! Carrying out what a lab's commands ask for.
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::Inner;
+use super::client::run_program;
+use super::terms::Terms;
+use crate::backend::BackendError;
+use crate::backend::process::{Ended, Ending};
+use crate::cluster::NodeName;
+use crate::lab::action::{Action, Limits, LinkChange, NodeChange, Output, RedisCliCall};
+use crate::lab::environment::CourseNode;
+
+/// A port of the loopback interface refuses within microseconds, or not at all.
+const REFUSAL_TIME: Duration = Duration::from_millis(500);
+
+impl Inner {
+    /// See [`crate::backend::Backend::perform`].
+    pub(super) async fn perform(
+        &self,
+        action: &Action,
+        limits: Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Output, BackendError> {
+        let ended = match action {
+            Action::Nodes {
+                change: NodeChange::Up,
+                nodes,
+            } => self.up(nodes, limits, cancel).await?,
+            Action::Nodes { .. } | Action::Links { .. } => {
+                let program = self.client.program(self.docker_words(action));
+                run_program(program, limits.time, limits.output, cancel).await?
+            }
+            Action::RedisCli(call) => {
+                let refusing = self.refusing(&Terms::by_loopback(call)).await;
+                let args = self.terms.redis_cli(call, &refusing).map_err(not_ours)?;
+                let stdin = call.stdin.as_deref().map(|text| self.terms.stdin(text));
+                self.toolboxes
+                    .redis_cli(&args, stdin, limits, cancel)
+                    .await?
+            }
+        };
+        Ok(self.output(ended))
+    }
+
+    /// See [`crate::backend::Backend::explain`].
+    pub(super) fn explain(&self, action: &Action) -> String {
+        let words = match action {
+            Action::Nodes {
+                change: NodeChange::Up,
+                nodes,
+            } => self.compose.explain_up(&services(nodes)),
+            Action::Nodes { .. } | Action::Links { .. } => ["docker".to_owned()]
+                .into_iter()
+                .chain(self.docker_words(action))
+                .collect(),
+            // A call that can't be made is refused when it is performed; here it is shown as typed.
+            Action::RedisCli(call) => self.toolboxes.explain(
+                self.terms
+                    .redis_cli(call, &[])
+                    .unwrap_or_else(|_| as_typed(call)),
+            ),
+        };
+        words
+            .iter()
+            .map(|word| quote(word))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    async fn up(
+        &self,
+        nodes: &[NodeName],
+        limits: Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Ended, BackendError> {
+        let _making = tokio::select! {
+            making = self.making.lock() => making,
+            () = cancel.cancelled() => return Err(BackendError::Cancelled),
+        };
+        for node in nodes
+            .iter()
+            .filter_map(|name| CourseNode::named(name.as_str()))
+        {
+            self.reservation.release(node);
+        }
+        self.run_compose(
+            self.compose.up(&services(nodes)),
+            limits.time,
+            limits.output,
+            cancel,
+        )
+        .await
+    }
+
+    /// Those of `nodes` whose port on this machine refuses connections: nodes that don't run, or whose links are cut.
+    async fn refusing(&self, nodes: &[CourseNode]) -> Vec<CourseNode> {
+        let mut refusing = Vec::new();
+        for node in nodes {
+            let trying = TcpStream::connect(self.reservation.reachable(*node));
+            let tried = tokio::time::timeout(REFUSAL_TIME, trying).await;
+            if matches!(tried, Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused)
+            {
+                refusing.push(*node);
+            }
+        }
+        refusing
+    }
+
+    /// The arguments for docker; nothing for what is not docker's to do.
+    fn docker_words(&self, action: &Action) -> Vec<String> {
+        match action {
+            Action::Nodes { change, nodes } => {
+                let verb: &[&str] = match change {
+                    // Compose's, not docker's.
+                    NodeChange::Up => &[],
+                    NodeChange::Start => &["start"],
+                    NodeChange::Stop => &["stop"],
+                    NodeChange::Kill => &["kill"],
+                    NodeChange::Pause => &["pause"],
+                    NodeChange::Unpause => &["unpause"],
+                    NodeChange::Restart => &["restart"],
+                    NodeChange::Remove => &["rm", "--force", "--volumes"],
+                };
+                let verb = verb.iter().map(|word| (*word).to_owned());
+                verb.chain(nodes.iter().map(|node| self.terms.container(node.as_str())))
+                    .collect()
+            }
+            Action::Links { change, node } => {
+                let mut words: Vec<String> = vec!["network".to_owned()];
+                match change {
+                    LinkChange::Disconnect => words.push("disconnect".to_owned()),
+                    LinkChange::Connect => {
+                        words.push("connect".to_owned());
+                        // Its own address and name again: docker would give it any.
+                        if let Some(course) = CourseNode::named(node.as_str()) {
+                            words.extend(["--ip".to_owned(), self.terms.ip(course)]);
+                        }
+                        words.extend(["--alias".to_owned(), node.to_string()]);
+                    }
+                }
+                words.extend([self.terms.network(), self.terms.container(node.as_str())]);
+                words
+            }
+            Action::RedisCli(_) => Vec::new(),
+        }
+    }
+
+    fn output(&self, ended: Ended) -> Output {
+        Output {
+            exit: match ended.ending {
+                Ending::Exited(code) => Some(code),
+                Ending::TimedOut | Ending::Cancelled => None,
+            },
+            stdout: self.terms.to_course(&ended.stdout),
+            stderr: self.terms.to_course(&ended.stderr),
+            combined: self.terms.to_course(&ended.combined),
+            cut_bytes: ended.cut_bytes,
+            took: ended.took,
+        }
+    }
+}
+
+fn services(nodes: &[NodeName]) -> Vec<String> {
+    nodes.iter().map(NodeName::to_string).collect()
+}
+
+fn not_ours(what: String) -> BackendError {
+    BackendError::Broken {
+        what,
+        help:
+            "name a node: `redis-cli -p 7001 …`, `-h redis-1 -p 7001`, or `-h 172.30.0.11 -p 7001`"
+                .to_owned(),
+    }
+}
+
+fn as_typed(call: &RedisCliCall) -> Vec<String> {
+    let host = call
+        .host
+        .iter()
+        .flat_map(|host| ["-h".to_owned(), host.clone()]);
+    let port = call
+        .port
+        .iter()
+        .flat_map(|port| ["-p".to_owned(), port.to_string()]);
+    let mode = call.cluster_mode.then(|| "--cluster".to_owned());
+    host.chain(port)
+        .chain(call.options.iter().cloned())
+        .chain(mode)
+        .chain(call.words.iter().cloned())
+        .collect()
+}
+
+/// A word as a shell would have to be given it.
+fn quote(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=@%+,".contains(char);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("redis-1", "redis-1")]
+    #[case("", "''")]
+    #[case("two words", "'two words'")]
+    #[case("it's", r"'it'\''s'")]
+    #[case("$x", "'$x'")]
+    fn quotes_as_a_shell_needs_it(#[case] word: &str, #[case] quoted: &str) {
+        assert_eq!(quote(word), quoted);
+    }
+}

@@ -1,0 +1,118 @@
+//! Where nodes live.
+
+mod bounded;
+mod clock;
+pub mod docker;
+mod process;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::NodeName;
+use crate::lab::action::{Action, Limits, Output};
+use crate::resp::AddressBook;
+
+pub use clock::RealClock;
+pub use docker::{Docker, DockerOptions};
+
+/// An environment for one run: it makes nodes, changes them as a lab's commands say, and removes everything that it made.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// `docker`, `local` or `sim`.
+    fn name(&self) -> &'static str;
+
+    /// The time that this environment lives in.
+    fn clock(&self) -> Arc<dyn Clock>;
+
+    /// Where each node of the environment is, those that are not started yet included.
+    fn addresses(&self) -> AddressBook;
+
+    /// Makes the environment, if it is not there, and starts `nodes` in it. Returns when they are started, which is before they
+    /// answer. May be called again for further nodes.
+    async fn start(
+        &self,
+        nodes: &[NodeName],
+        cancel: &CancellationToken,
+    ) -> Result<(), BackendError>;
+
+    /// Carries out one action. A command that exits with an error is an `Ok`; `Err` means that it could not be carried out.
+    /// When `cancel` fires or the time limit passes, whatever the action started is stopped before this returns.
+    async fn perform(
+        &self,
+        action: &Action,
+        limits: Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Output, BackendError>;
+
+    /// What really is done for `action`, for `-v`: the command line with the environment's own names.
+    fn explain(&self, action: &Action) -> String;
+
+    /// How the nodes of the environment are, by the environment's own word (not by the nodes').
+    async fn nodes(&self) -> Result<Vec<NodeState>, BackendError>;
+
+    /// The last lines that a node logged, oldest first; the course's terms.
+    async fn log(&self, node: &NodeName, lines: usize) -> Result<String, BackendError>;
+
+    /// Removes everything that this environment made. Does not stop at the first thing that resists; safe to call twice.
+    async fn remove(&self) -> Result<(), BackendError>;
+}
+
+/// A node, by the word of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeState {
+    /// Which.
+    pub name: NodeName,
+    /// How it is.
+    pub life: Life,
+}
+
+/// How a node is, by the word of the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Life {
+    /// Never made, or removed.
+    Absent,
+    /// Its process runs.
+    Running,
+    /// Its process is frozen.
+    Paused,
+    /// Its process ended, with this exit code.
+    Exited(i64),
+}
+
+/// The time that an environment lives in. Zero is an arbitrary moment before the run.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// Time since zero.
+    fn now(&self) -> Duration;
+    /// Returns when `now()` has reached `moment`.
+    async fn sleep_until(&self, moment: Duration);
+}
+
+/// Why an environment could not do what was asked. Each names what is wrong and what to do next.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BackendError {
+    /// The environment is not there and can't be made: no engine, no image, a port or a subnet taken (exit code 4).
+    #[error("{what}")]
+    Unavailable {
+        /// What is wrong, in one sentence, with the tool's own words where they help.
+        what: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// The environment was there and broke (exit code 5).
+    #[error("{what}")]
+    Broken {
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// The run was interrupted while this was under way (exit code 130).
+    #[error("interrupted")]
+    Cancelled,
+}

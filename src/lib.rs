@@ -10,6 +10,8 @@
 //! - [`observe`]: watching nodes: every node's own view.
 //! - [`load`]: traffic, and what a client notices of it.
 //! - [`backend`]: where nodes live.
+//! - [`engine`]: runs a lab and tells everything that happens as events.
+//! - [`report`]: what people and programs get to see of a run, made from its events.
 
 // Library code never panics on input, never prints and never exits: it says what it has to say to whoever called it.
 #![cfg_attr(
@@ -28,7 +30,9 @@
 pub mod admin;
 pub mod backend;
 pub mod cluster;
+pub mod engine;
 pub mod lab;
 pub mod load;
 pub mod observe;
+pub mod report;
 pub mod resp;

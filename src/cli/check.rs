@@ -1,0 +1,39 @@
+//! `labrunner check`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::exit_code::Exit;
+use super::faults::load_all;
+use super::output::{Output, say};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The labs' files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Checks all files and says how each is.
+pub fn run(arguments: &Arguments, output: Output) -> Exit {
+    match load_all(&arguments.files, output) {
+        Ok(labs) => {
+            for lab in labs {
+                let checks: usize = lab
+                    .steps
+                    .iter()
+                    .map(|step| step.expect.len() + step.holds.len())
+                    .sum();
+                say(format!(
+                    "{}: valid, {} steps, {checks} checks, {} points",
+                    lab.source.name(),
+                    lab.steps.len(),
+                    lab.points.len()
+                ));
+            }
+            Exit::Passed
+        }
+        Err(exit) => exit,
+    }
+}

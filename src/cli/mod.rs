@@ -1,0 +1,105 @@
+//! The command line: parses arguments, picks the parts, prints. One file a subcommand.
+
+mod check;
+mod clean;
+mod exit_code;
+mod faults;
+mod output;
+mod run;
+mod schema;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use labrunner::report::ColourChoice;
+
+use exit_code::Exit;
+use output::Output;
+
+/// Runs course labs on Redis Cluster, and proves what they teach
+///
+/// A lab is one YAML file. `labrunner run` does what the lab says on real containers that it makes and removes itself, and says
+/// where the course is wrong.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, arg_required_else_help = true, subcommand_required = true, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    look: Look,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything passed          4  the environment is not there (no engine, no image, a port taken)
+  1  a check failed             5  the environment broke in the middle
+  2  the call is wrong         70  a bug of labrunner
+  3  a lab is not valid       130  interrupted
+
+Examples:
+  labrunner check labs/*.yaml              find every slip in a lab, without running it
+  labrunner run labs/07-scale-down.yaml    run a lab on containers
+  labrunner clean                          remove what a killed run has left";
+
+/// How output looks.
+#[derive(Debug, Clone, Copy, Args)]
+struct Look {
+    /// Colours: on a terminal, always or never
+    #[arg(long, global = true, value_enum, default_value_t = Colours::Auto, value_name = "WHEN")]
+    color: Colours,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Colours {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<Colours> for ColourChoice {
+    fn from(colours: Colours) -> Self {
+        match colours {
+            Colours::Auto => ColourChoice::Auto,
+            Colours::Always => ColourChoice::Always,
+            Colours::Never => ColourChoice::Never,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run labs: make the cluster, do every step, check it, remove everything
+    Run(run::Arguments),
+    /// Find everything that is wrong with labs, without running them
+    Check(check::Arguments),
+    /// Print the JSON Schema of a lab, for completion in editors
+    Schema,
+    /// Remove what killed runs have left: containers, networks, volumes
+    Clean(clean::Arguments),
+}
+
+/// Parses the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers; everything else is a wrong call. Nothing can be done if the terminal is gone.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Passed
+            }
+            .into();
+        }
+    };
+    let output = Output::decide(arguments.look.color.into());
+    let result = std::panic::catch_unwind(move || match arguments.command {
+        Command::Run(arguments) => run::run(&arguments, output),
+        Command::Check(arguments) => check::run(&arguments, output),
+        Command::Schema => schema::run(),
+        Command::Clean(arguments) => clean::run(&arguments, output),
+    });
+    result.unwrap_or(Exit::Bug).into()
+}

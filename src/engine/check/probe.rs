@@ -1,0 +1,50 @@
+//! The `probe` check: what the step's probe counted.
+
+use super::Judged;
+use crate::lab::model::ProbeTest;
+use crate::load::ProbeReport;
+
+/// Decides what a probe counted.
+pub fn judge_probe(test: &ProbeTest, report: &ProbeReport) -> Judged {
+    let parts = test.counts.iter().map(|(name, wanted)| {
+        let (actual, words) = match *name {
+            "operations" => count(report.operations, "operations"),
+            "failed" => count(report.failed, "failed"),
+            // Nothing is known of lost writes before every acknowledged key was read back.
+            "lost" if !report.audited => {
+                return Judged::new(false, "the acknowledged keys could not be read back");
+            }
+            "lost" => count(report.lost, "lost"),
+            "wrong" => count(report.wrong, "wrong"),
+            "unknown" => count(report.unknown, "unknown"),
+            "late" => count(report.late, "late"),
+            "asked" => count(report.asked, "ASK met"),
+            "moved" => count(report.moved, "MOVED met"),
+            "longest_gap" => (
+                report.longest_gap_ms,
+                format!("longest gap {:.0} ms", report.longest_gap_ms),
+            ),
+            "p99" => (
+                report.latency.p99_ms,
+                format!("p99 {:.1} ms", report.latency.p99_ms),
+            ),
+            // A key of the language that is not counted here would pass unseen: it fails instead.
+            other => return Judged::new(false, format!("a probe does not count `{other}`")),
+        };
+        let mut judged = Judged::new(wanted.holds(actual), words);
+        let first = match *name {
+            "failed" => &report.first_failure,
+            "lost" | "wrong" => &report.first_fault,
+            _ => &None,
+        };
+        if let (false, Some(first)) = (judged.holds, first) {
+            judged.seen = format!("{}; the first: {first}", judged.seen);
+        }
+        judged
+    });
+    Judged::all(parts.collect())
+}
+
+fn count(number: u64, what: &str) -> (f64, String) {
+    (number as f64, format!("{number} {what}"))
+}

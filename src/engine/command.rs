@@ -1,0 +1,260 @@
+//! Carries out a step's `run`: once, or once for each item; filters what it prints, decides the checks of its output, saves values.
+
+use std::time::Duration;
+
+use super::check::{Judged, in_words, json_text, judge_exit, judge_output, read_json};
+use super::event::{Event, Verdict, When};
+use super::trouble::Trouble;
+use super::world::World;
+use crate::lab::action::{Action, Limits, Output};
+use crate::lab::line::{Filled, Line};
+use crate::lab::model::{Check, CheckKind, Item, SaveSource, Step};
+use crate::lab::quantity::{Comparison, Relation, Unit, show_duration};
+use crate::lab::source::Span;
+
+/// How much of a command's output is kept.
+const OUTPUT_KEPT: usize = 1024 * 1024;
+
+/// How long the nodes may take to agree before a command that needs them to.
+const AGREEMENT: Duration = Duration::from_secs(5);
+/// The pause between two looks at whether they do.
+const AGREEMENT_PAUSE: Duration = Duration::from_millis(25);
+
+/// Runs the step's command.
+pub(super) async fn run(world: &World, step: &Step) -> Result<(), Trouble> {
+    let Some(line) = &step.run else { return Ok(()) };
+    let once = [None];
+    let items: Vec<Option<&Item>> = if step.each.is_empty() {
+        once.to_vec()
+    } else {
+        step.each.iter().map(Some).collect()
+    };
+    for (at, item) in items.iter().enumerate() {
+        let position = (items.len() > 1).then_some((at + 1, items.len()));
+        run_item(world, step, &line.value, line.span, *item, position).await?;
+    }
+    Ok(())
+}
+
+async fn run_item(
+    world: &World,
+    step: &Step,
+    line: &Line,
+    span: Span,
+    item: Option<&Item>,
+    position: Option<(usize, usize)>,
+) -> Result<(), Trouble> {
+    let id = step.id.value.clone();
+    let mut filled = world
+        .in_scope(item, |scope| line.fill(|reference| scope.value(reference)))
+        .map_err(stuck)?;
+    if let (Action::RedisCli(call), Some(stdin)) = (&mut filled.action, &step.stdin) {
+        call.stdin = Some(
+            world
+                .in_scope(item, |scope| scope.fill(&stdin.value))
+                .map_err(stuck)?,
+        );
+    }
+    await_agreement(world, &filled.action).await?;
+    world.note_action(&filled.action);
+    let really = world.backend.explain(&filled.action);
+    world.emit(Event::CommandStarted {
+        step: id.clone(),
+        typed: filled.typed.clone(),
+        really,
+        item: position,
+    });
+    let limits = Limits {
+        time: step.timeout,
+        output: OUTPUT_KEPT,
+    };
+    let raw = world
+        .backend
+        .perform(&filled.action, limits, &world.interrupt.soft)
+        .await?;
+    let (output, before_filters) = filter(&filled, raw).map_err(stuck)?;
+    world.emit(Event::CommandFinished {
+        step: id.clone(),
+        output: output.clone(),
+    });
+
+    let decide = |verdict: Verdict| world.decide(step, verdict);
+    if output.exit.is_none() {
+        let seen = format!(
+            "it ran for {} without an end, and was stopped",
+            show_duration(step.timeout)
+        );
+        return decide(own(
+            world,
+            span,
+            "the command ends".to_owned(),
+            Judged { holds: false, seen },
+        ));
+    }
+    // What a filter says means nothing if the command before it did not work.
+    if let Some(code) = before_filters.filter(|code| *code != 0) {
+        let seen = format!("exit {code} of the command before `| grep`");
+        decide(own(
+            world,
+            span,
+            "exit 0 of the command before `| grep`".to_owned(),
+            Judged { holds: false, seen },
+        ))?;
+    }
+    let of_output: Vec<&Check> = step
+        .expect
+        .iter()
+        .filter(|check| check.kind.is_of_output() && world.applies(check.on.as_ref()))
+        .collect();
+    if !of_output
+        .iter()
+        .any(|check| matches!(check.kind, CheckKind::Exit(_)))
+    {
+        let zero = Comparison {
+            relation: Relation::Equal,
+            number: 0.0,
+            unit: Unit::Count,
+        };
+        let judged = judge_exit(&zero, &output);
+        if !judged.holds {
+            decide(own(world, span, "exit 0".to_owned(), judged))?;
+        }
+    }
+    for check in of_output {
+        let (judged, expected) = world.in_scope(item, |scope| {
+            (
+                judge_output(&check.kind, &output, scope),
+                in_words(&check.kind, scope),
+            )
+        });
+        let verdict = Verdict {
+            why: check.why.clone(),
+            ..own(world, check.span, expected, judged)
+        };
+        decide(verdict)?;
+    }
+    for save in &step.save {
+        let value = saved_value(&save.source, &output)
+            .map_err(|why| stuck(format!("`{}` can't be saved: {why}", save.name.value)))?;
+        world.emit(Event::Saved {
+            step: step.id.value.clone(),
+            name: save.name.value.clone(),
+            value: value.clone(),
+        });
+        world.save(&save.name.value, value);
+    }
+    Ok(())
+}
+
+/// `redis-cli --cluster` refuses to work on a cluster whose nodes don't agree yet, as they don't for some tenths of a second after
+/// the command before. A reader types slower than gossip travels; here that pause is made. Where they still don't agree after it,
+/// redis-cli says so itself.
+async fn await_agreement(world: &World, action: &Action) -> Result<(), Trouble> {
+    let Action::RedisCli(call) = action else {
+        return Ok(());
+    };
+    let needs_it = ["reshard", "rebalance", "add-node", "del-node", "check"];
+    if !call.cluster_mode
+        || !call
+            .words
+            .first()
+            .is_some_and(|word| needs_it.contains(&word.as_str()))
+    {
+        return Ok(());
+    }
+    let until = world.clock.now() + AGREEMENT;
+    while world.clock.now() < until && !world.look_at_views().await.agrees() {
+        tokio::select! {
+            () = world.clock.sleep_until(world.clock.now() + AGREEMENT_PAUSE) => {}
+            () = world.interrupt.soft.cancelled() => return Err(Trouble::Interrupted),
+        }
+    }
+    Ok(())
+}
+
+fn stuck(what: String) -> Trouble {
+    Trouble::Stuck { what, help: None }
+}
+
+/// A verdict on a command: made once, right after it.
+fn own(world: &World, span: Span, expected: String, judged: Judged) -> Verdict {
+    Verdict {
+        passed: judged.holds,
+        list: "expect",
+        expected,
+        seen: judged.seen,
+        when: When::After,
+        looks: 1,
+        looked_for: Duration::ZERO,
+        within_ms: None,
+        why: None,
+        place: world.place(span),
+        evidence: Vec::new(),
+    }
+}
+
+/// The output after the line's filters, and the exit code that the command had before them, where there are any.
+fn filter(filled: &Filled, raw: Output) -> Result<(Output, Option<i32>), String> {
+    if filled.filters.is_empty() || raw.exit.is_none() {
+        return Ok((raw, None));
+    }
+    let before = raw.exit;
+    let mut output = raw;
+    for filter in &filled.filters {
+        let filtered = filter.apply(&output.stdout)?;
+        output.stdout = filtered.text;
+        output.exit = Some(filtered.exit);
+    }
+    output.combined = format!("{}{}", output.stderr, output.stdout);
+    Ok((output, before))
+}
+
+fn saved_value(source: &SaveSource, output: &Output) -> Result<String, String> {
+    if output.cut_bytes > 0 {
+        return Err("the output is too long".to_owned());
+    }
+    let value = match source {
+        SaveSource::Stdout => output.stdout.trim().to_owned(),
+        SaveSource::Stderr => output.stderr.trim().to_owned(),
+        SaveSource::Json(path) => json_text(&read_json(path, output)?),
+        SaveSource::Match(pattern) => pattern
+            .0
+            .captures(&output.stdout)
+            .and_then(|found| found.get(1).or_else(|| found.get(0)))
+            .map(|found| found.as_str().to_owned())
+            .ok_or_else(|| format!("nothing in stdout matches {pattern}"))?,
+    };
+    if value.is_empty() {
+        Err("there is nothing".to_owned())
+    } else {
+        Ok(value)
+    }
+}
+
+/// Runs one `cleanup` line. What it prints and how it ends decides nothing; that it could not be carried out is told.
+pub(super) async fn run_cleanup(world: &World, step: &Step, line: &Line) -> Result<(), Trouble> {
+    let filled = world
+        .in_scope(None, |scope| line.fill(|reference| scope.value(reference)))
+        .map_err(stuck)?;
+    world.note_action(&filled.action);
+    let really = world.backend.explain(&filled.action);
+    world.emit(Event::CommandStarted {
+        step: step.id.value.clone(),
+        typed: filled.typed.clone(),
+        really,
+        item: None,
+    });
+    let limits = Limits {
+        time: step.timeout,
+        output: OUTPUT_KEPT,
+    };
+    let output = world
+        .backend
+        .perform(&filled.action, limits, &world.interrupt.hard)
+        .await?;
+    world.emit(Event::CommandFinished {
+        step: step.id.value.clone(),
+        output,
+    });
+    Ok(())
+}

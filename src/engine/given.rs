@@ -1,0 +1,100 @@
+//! Brings the cluster to the state that `given` asks for.
+
+use std::time::{Duration, Instant};
+
+use super::event::Event;
+use super::trouble::Trouble;
+use super::world::World;
+use crate::admin::{self, GivenKeys, Shape};
+use crate::cluster::{NodeName, ServerVersion};
+use crate::lab::model::Given;
+use crate::resp::Client;
+
+/// After this the nodes will not agree any more.
+const CREATE_LIMIT: Duration = Duration::from_secs(60);
+/// After this the keys will not be written any more.
+const KEYS_LIMIT: Duration = Duration::from_secs(60);
+
+/// Makes the nodes of `given`, the cluster of them, and the keys in it.
+pub(super) async fn make(world: &World, given: &Given) -> Result<(), Trouble> {
+    let started = Instant::now();
+    world.emit(Event::GivenStarted {
+        what: in_words(given),
+    });
+    // Masters first: a new master refuses to be writable for 2 s after it is started, and nothing can shorten that.
+    let nodes: Vec<NodeName> = given.nodes().cloned().collect();
+    let shape = Shape {
+        node_timeout: given.node_timeout,
+        masters: given.masters.iter().cloned().collect(),
+        replicas: given.replicas.iter().cloned().collect(),
+    };
+    let phase = |phase: String| world.emit(Event::GivenPhase { phase });
+    // The cluster is made while the last nodes are still being started.
+    let start = async {
+        world
+            .backend
+            .start(&nodes, &world.interrupt.soft)
+            .await
+            .map_err(Trouble::from)
+    };
+    let create = async {
+        admin::create(&world.book, &shape, CREATE_LIMIT, &phase).await.map_err(|error| {
+            Trouble::broken(error.to_string(), "the nodes are there, but no cluster came of them; the journal has every node's last words")
+        })
+    };
+    world.note_started(&nodes);
+    let ids = tokio::select! {
+        biased;
+        () = world.interrupt.soft.cancelled() => return Err(Trouble::Interrupted),
+        made = async { tokio::try_join!(start, create) } => made?.1,
+    };
+    world.learn(ids.iter().map(|(name, id)| (*id, name.clone())));
+    let keys = given.keys.map(|keys| GivenKeys {
+        count: keys.count,
+        hot_slot: keys
+            .hot_slot
+            .and_then(|count| Some((given.hot_slot()?, count))),
+    });
+    if let Some(keys) = &keys {
+        phase(format!("writing {} keys", keys.count));
+        keys.write(&world.router, KEYS_LIMIT)
+            .await
+            .map_err(|error| {
+                Trouble::broken(
+                    error.to_string(),
+                    "the cluster did not take the keys of `given`",
+                )
+            })?;
+    }
+    let server = match nodes.first() {
+        Some(node) => server_of(world, node).await,
+        None => None,
+    };
+    world.set_given(keys, server);
+    world.emit(Event::GivenReady {
+        took: started.elapsed(),
+        ids,
+        server: server.map(|server| server.to_string()),
+    });
+    Ok(())
+}
+
+async fn server_of(world: &World, node: &NodeName) -> Option<ServerVersion> {
+    let client = Client::new(world.book.get(node)?.clone(), Duration::from_secs(2));
+    let reply = client.call(&["INFO", "server"]).await.ok()?;
+    crate::cluster::Info::parse(&reply.as_text()?)
+        .ok()?
+        .server()
+}
+
+fn in_words(given: &Given) -> String {
+    let count = |number: usize, what: &str| {
+        format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    };
+    let mut words = vec![
+        count(given.masters.len(), "master"),
+        count(given.replicas.len(), "replica"),
+    ];
+    words.extend(given.keys.map(|keys| count(keys.count as usize, "key")));
+    words.join(", ")
+}

@@ -1,0 +1,34 @@
+//! Stopping a run before its end: Ctrl-C once ends what is under way and cleans up, twice leaves out the lab's own cleanup
+//! commands. The environment is removed either way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+/// The wish to stop, shared between those who hear it and those who heed it.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    /// Fires at the first wish.
+    pub soft: CancellationToken,
+    /// Fires at the second.
+    pub hard: CancellationToken,
+    times: Arc<AtomicU32>,
+}
+
+impl Interrupt {
+    /// Takes note of one more wish to stop; says which one it was.
+    pub fn request(&self) -> u32 {
+        let times = self.times.fetch_add(1, Ordering::SeqCst) + 1;
+        self.soft.cancel();
+        if times > 1 {
+            self.hard.cancel();
+        }
+        times
+    }
+
+    /// How often it was wished.
+    pub fn times(&self) -> u32 {
+        self.times.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,109 @@
+//! The cluster at the moment of a failure: every node as it sees itself, where views differ, and the last words of the dead.
+
+use super::event::Scene;
+use super::names::Names;
+use super::world::World;
+use crate::backend::{Life, NodeState};
+use crate::cluster::{NodeName, SlotSet};
+use crate::observe::Observation;
+
+/// How many lines of a dead node's log are shown.
+const LOG_LINES: usize = 6;
+
+/// What there is to see, and the nodes that died by themselves.
+pub(super) struct Found {
+    pub scene: Scene,
+    pub died: Vec<(NodeName, Life)>,
+}
+
+/// Looks around.
+pub(super) async fn look_around(world: &World) -> Found {
+    let states = world.backend.nodes().await.unwrap_or_default();
+    let observation = world.look_at_all().await.observation;
+    let names = world.names();
+    let died = died(world, &states);
+    let mut logs = Vec::new();
+    for (name, _) in &died {
+        let log = world
+            .backend
+            .log(name, LOG_LINES)
+            .await
+            .unwrap_or_else(|error| format!("(its log can't be read: {error})"));
+        logs.push((name.clone(), log));
+    }
+    let nodes = states
+        .iter()
+        .filter(|state| state.life != Life::Absent)
+        .map(|state| describe(state, &observation, &names))
+        .collect();
+    let disagreements = observation
+        .disagreement(&|id| names.call(id))
+        .into_iter()
+        .collect();
+    Found {
+        scene: Scene {
+            nodes,
+            disagreements,
+            logs,
+        },
+        died,
+    }
+}
+
+/// Nodes that should be running by the lab's own commands, and are not.
+pub(super) fn died(world: &World, states: &[NodeState]) -> Vec<(NodeName, Life)> {
+    let alive = world.should_be_alive();
+    states
+        .iter()
+        .filter(|state| alive.contains(&state.name) && matches!(state.life, Life::Exited(_)))
+        .map(|state| (state.name.clone(), state.life))
+        .collect()
+}
+
+fn describe(state: &NodeState, observation: &Observation, names: &Names) -> String {
+    let name = &state.name;
+    match state.life {
+        Life::Exited(code) => return format!("{name}\tstopped, exit {code}"),
+        Life::Paused => return format!("{name}\tpaused"),
+        Life::Absent => return format!("{name}\tnot there"),
+        Life::Running => {}
+    }
+    let view = match observation.views.get(name) {
+        Some(Ok(view)) => view,
+        Some(Err(why)) => return format!("{name}\truns, but does not answer: {why}"),
+        None => return format!("{name}\truns"),
+    };
+    let Some(myself) = view.topology.as_ref().and_then(|seen| seen.value.myself()) else {
+        return format!("{name}\tdoes not know itself");
+    };
+    let role = match myself.master {
+        Some(master) => format!("replica\tof {}", names.call(master)),
+        None => format!("master\t{}", slots_in_words(&myself.slots)),
+    };
+    let mut words = vec![format!("{name}\t{role}")];
+    if let Some(info) = &view.cluster_info
+        && !info.value.ok
+    {
+        words.push("cluster_state:fail".to_owned());
+    }
+    let open = myself.migrating.len() + myself.importing.len();
+    if open > 0 {
+        words.push(format!("{open} open slots"));
+    }
+    if let Some(status) = view
+        .info
+        .as_ref()
+        .and_then(|seen| seen.value.get("master_link_status"))
+        && status != "up"
+    {
+        words.push(format!("link {status}"));
+    }
+    words.join("\t")
+}
+
+fn slots_in_words(slots: &SlotSet) -> String {
+    match slots.len() {
+        0 => "no slots".to_owned(),
+        count => format!("{count} slots: {slots}"),
+    }
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use labrunner::lab::fault::Faults;
 use labrunner::lab::{self, Lab, Source, tree::MAX_BYTES};
-use miette::{GraphicalReportHandler, GraphicalTheme};
+use labrunner::report;
 
 use super::exit_code::Exit;
 use super::output::{Output, complain, complain_with_help};
@@ -25,7 +25,7 @@ pub fn load_all(files: &[PathBuf], output: Output) -> Result<Vec<Lab>, Exit> {
             Ok(source) => match source.and_then(|source| lab::load(&source)) {
                 Ok(lab) => labs.push(lab),
                 Err(faults) => {
-                    show(&faults, output);
+                    complain(report::faults(&faults, output.error_style, output.width).trim_end());
                     exit = exit.or(Some(Exit::Invalid));
                 }
             },
@@ -60,22 +60,7 @@ fn read(file: &Path) -> Read {
         &mut text,
     )
     .map_err(problem)?;
-    Ok(match String::from_utf8(text) {
-        Ok(text) => Ok(Source::new(name, text)),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(&error.into_bytes()).into_owned();
-            let source = Source::new(name, text);
-            let span = lab::source::Span::new(at, at + 1);
-            let fault = lab::fault::Fault::new(
-                span,
-                "this is not text: a byte here is not UTF-8",
-                "from here on",
-            )
-            .help("save the file as UTF-8");
-            Err(Faults::new(&source, vec![fault]))
-        }
-    })
+    Ok(lab::load::decode(&name, text))
 }
 
 fn in_words(error: &std::io::Error) -> String {
@@ -108,33 +93,4 @@ fn nearby(file: &Path) -> String {
         None if labs.is_empty() => format!("there are no labs in {}", folder.display()),
         None => format!("in {} there are {}", folder.display(), labs.join(", ")),
     }
-}
-
-/// Prints every fault with its line and a caret under it.
-pub fn show(faults: &Faults, output: Output) {
-    let style = output.error_style;
-    let theme = match (style.unicode, style.colour) {
-        (true, true) => GraphicalTheme::unicode(),
-        (true, false) => GraphicalTheme::unicode_nocolor(),
-        (false, true) => GraphicalTheme {
-            styles: miette::ThemeStyles::ansi(),
-            ..GraphicalTheme::ascii()
-        },
-        (false, false) => GraphicalTheme {
-            styles: miette::ThemeStyles::none(),
-            ..GraphicalTheme::ascii()
-        },
-    };
-    let handler = GraphicalReportHandler::new_themed(theme)
-        .with_width(output.width.clamp(60, 120))
-        .with_context_lines(1);
-    for fault in faults.diagnostics() {
-        let mut text = String::new();
-        // Writing to a string does not fail; should the drawing fail, the sentence alone is shown.
-        if handler.render_report(&mut text, &fault).is_err() {
-            text = format!("{fault}");
-        }
-        complain(text.trim_end());
-    }
-    complain(format!("{faults}"));
 }

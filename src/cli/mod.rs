@@ -74,7 +74,7 @@ enum Command {
     /// Find everything that is wrong with labs, without running them
     Check(check::Arguments),
     /// Print the JSON Schema of a lab, for completion in editors
-    Schema,
+    Schema(schema::Arguments),
     /// Remove what killed runs have left: containers, networks, volumes
     Clean(clean::Arguments),
 }
@@ -98,7 +98,7 @@ pub fn main() -> ExitCode {
     let result = std::panic::catch_unwind(move || match arguments.command {
         Command::Run(arguments) => run::run(&arguments, output),
         Command::Check(arguments) => check::run(&arguments, output),
-        Command::Schema => schema::run(),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments, output),
     });
     result.unwrap_or(Exit::Bug).into()

@@ -12,6 +12,10 @@ use super::version::{Product, ServerVersion};
 
 const REPLY: &str = "INFO";
 
+/// The fields of INFO that Redis 6.2, 7.0, 8.2 and Valkey 9.1 were seen to print, a line each, sorted. Other versions may have
+/// others.
+const SEEN_FIELDS: &str = include_str!("info_fields.txt");
+
 /// The reply of INFO: `field:value` lines under `# Section` lines, all in the order printed. `CLUSTER INFO` has the same form
 /// without sections. Prints as a server does, in lines that end in `\r\n`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,6 +44,11 @@ pub struct AttachedReplica {
 }
 
 impl Info {
+    /// The names of fields that servers were seen to print, for telling a slip of the pen from a field. Not all there are.
+    pub fn seen_fields() -> impl Iterator<Item = &'static str> {
+        SEEN_FIELDS.lines()
+    }
+
     /// Reads a reply of INFO. Lines end in `\r\n` or `\n`; empty lines mean nothing; an empty text is an INFO with no field, which is
     /// what a server answers about a section that it does not have.
     ///

@@ -79,6 +79,10 @@ async fn run_item(
     });
 
     let decide = |verdict: Verdict| world.decide(step, verdict);
+    // Stopped, but not at its time limit: somebody wished the run to end.
+    if output.exit.is_none() && world.interrupt.soft.is_cancelled() {
+        return Err(Trouble::Interrupted);
+    }
     if output.exit.is_none() {
         let seen = format!(
             "it ran for {} without an end, and was stopped",

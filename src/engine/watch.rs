@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::check::{Judged, Look, in_words, times_in_words};
+use super::check::{Judged, Look, in_words, lasting_in_words};
 use super::event::{Event, Verdict, When};
 use super::trouble::Trouble;
 use super::world::{World, raw_replies};
@@ -49,7 +49,7 @@ pub(super) fn verdict(
     Verdict {
         passed: judged.holds,
         list,
-        expected: words + &times_in_words(within, check.lasting),
+        expected: words + &lasting_in_words(check.lasting),
         seen: judged.seen,
         when,
         looks,

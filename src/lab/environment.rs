@@ -9,6 +9,18 @@ const PORT_BASE: u16 = 7000;
 /// The first three numbers of every node's address in the course text.
 pub const COURSE_SUBNET: &str = "172.30.0";
 
+/// What a `${…}` can ask of a node, and what it gets.
+pub const ATTRIBUTES: [(&str, &str); 5] = [
+    (
+        "id",
+        "the node id, 40 hexadecimal digits, as the node says it",
+    ),
+    ("addr", "address and port, as in `172.30.0.17:7007`"),
+    ("ip", "the address, as in `172.30.0.17`"),
+    ("port", "the port, as in `7007`"),
+    ("name", "the name, as in `redis-7`"),
+];
+
 /// A node as the course text knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CourseNode(u16);

@@ -39,6 +39,28 @@ impl Fault {
     }
 }
 
+/// The longest sentence, in characters.
+const LONGEST: usize = 400;
+
+/// Made fit to be printed: sentences quote the file, and in a file there can be anything, of any length.
+fn presentable(text: &str) -> String {
+    let mut out: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        out.push('…');
+    }
+    out
+}
+
 /// All that is wrong with one file. Never empty.
 #[derive(Debug, Clone)]
 pub struct Faults {
@@ -66,7 +88,6 @@ impl Faults {
         self.faults.iter().map(|fault| Shown {
             fault,
             source: &self.source,
-            code: self.source.named(),
         })
     }
 }
@@ -90,47 +111,42 @@ impl std::error::Error for Faults {}
 pub struct Shown<'a> {
     fault: &'a Fault,
     source: &'a Source,
-    code: miette::NamedSource<String>,
 }
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.fault.what)
+        f.write_str(&presentable(&self.fault.what))
     }
 }
 
 impl std::error::Error for Shown<'_> {}
 
 impl Diagnostic for Shown<'_> {
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
         self.fault
             .help
-            .as_ref()
-            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
+            .as_deref()
+            .map(|help| Box::new(presentable(help)) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.code)
+        Some(self.source)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        // A span over several lines is drawn as a box around all of them; its first line says enough.
-        let text = self.source.slice(self.fault.span);
-        let first_line = text.find('\n').unwrap_or(text.len());
-        let span = Span::new(
-            self.fault.span.start,
-            self.fault.span.start + first_line.max(usize::from(!text.is_empty())),
-        );
+        // A span over several lines would be drawn as a box around all of them; its first line says enough.
+        let span = self.source.underlined(self.fault.span);
         Some(Box::new(std::iter::once(
-            LabeledSpan::new_primary_with_span(Some(self.fault.label.clone()), span),
+            LabeledSpan::new_primary_with_span(Some(presentable(&self.fault.label)), span),
         )))
     }
 }
 
-/// The spelling nearest to `typed`, if one is near enough to have been meant.
+/// The spelling nearest to `typed`, if one is near enough to have been meant. None if many are as near: `redis-9` is one letter
+/// away from eight names, and means none of them.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();
-    known
+    let near: Vec<(usize, &str)> = known
         .into_iter()
         .map(|candidate| {
             (
@@ -140,8 +156,14 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         })
         // Up to a third of the word may be wrong, and always one letter.
         .filter(|(distance, candidate)| *distance <= (candidate.chars().count().max(3) / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .collect();
+    let (nearest, found) = *near.iter().min_by_key(|(distance, _)| *distance)?;
+    (near
+        .iter()
+        .filter(|(distance, _)| *distance == nearest)
+        .count()
+        <= 2)
+        .then_some(found)
 }
 
 /// `did you mean …?`, or the list of what is known.

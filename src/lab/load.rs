@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use super::check;
+use super::environment::CourseNode;
 use super::fault::{Fault, Faults};
 use super::keys::{LAB, LANGUAGE, PROBED, Shape};
 use super::line::Line;
 use super::model::*;
 use super::quantity::{Comparison, Unit, parse_duration, parse_rate};
 use super::shape;
-use super::source::Source;
+use super::source::{Source, Span};
 use super::template::Template;
-use super::tree::{self, Tree};
+use super::tree::{self, MAX_BYTES, Tree};
 use crate::cluster::{NodeName, SlotSet};
 
 /// Reads a lab.
@@ -37,6 +38,41 @@ pub fn load(source: &Source) -> Result<Lab, Faults> {
     } else {
         Err(Faults::new(source, faults))
     }
+}
+
+/// What was read of a file, as a source called `name`. Of a file that may be huge, `MAX_BYTES + 1` bytes are enough.
+///
+/// # Errors
+/// When it is larger than a lab can be, or not UTF-8.
+pub fn decode(name: &str, bytes: Vec<u8>) -> Result<Source, Faults> {
+    if bytes.len() > MAX_BYTES {
+        // The end may have been cut in the middle of a character.
+        let source = Source::new(name, String::from_utf8_lossy(&bytes).into_owned());
+        return Err(Faults::new(&source, vec![tree::too_large()]));
+    }
+    String::from_utf8(bytes)
+        .map(|text| Source::new(name, text))
+        .map_err(|error| {
+            let good = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            let mark = if bytes.starts_with("\u{feff}".as_bytes()) {
+                '\u{feff}'.len_utf8()
+            } else {
+                0
+            };
+            let source = Source::new(name, String::from_utf8_lossy(&bytes).into_owned());
+            let span = Span::new(
+                good - mark,
+                good - mark + char::REPLACEMENT_CHARACTER.len_utf8(),
+            );
+            let fault = Fault::new(
+                span,
+                "this is not text: a byte here is not UTF-8",
+                "from here on",
+            )
+            .help("save the file as UTF-8");
+            Faults::new(&source, vec![fault])
+        })
 }
 
 fn other_language(tree: &Tree) -> Option<Fault> {
@@ -130,9 +166,9 @@ fn skips(tree: &Tree) -> Vec<Skip> {
 
 fn given(tree: &Tree) -> Given {
     let pairs = |key: &str| {
-        tree.get(key)
-            .map_or(&[][..], Tree::entries)
-            .iter()
+        let entries = tree.get(key).map_or(&[][..], Tree::entries).iter();
+        entries
+            .filter(|e| CourseNode::named(&e.key).is_some())
             .filter_map(|e| Some((NodeName::new(&*e.key), e.value.text()?)))
     };
     Given {

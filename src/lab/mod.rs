@@ -6,12 +6,16 @@
 pub mod action;
 pub mod check;
 pub mod environment;
+mod excerpt;
 pub mod fault;
 pub mod keys;
 pub mod line;
 pub mod load;
 pub mod model;
+mod not_yaml;
+mod place;
 pub mod quantity;
+pub mod reference;
 pub mod schema;
 pub mod shape;
 pub mod source;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::environment::CourseNode;
 use super::keys::{Group, LAB, Rule, Shape, Table};
+use super::quantity::Unit;
 
 /// The schema of a lab (JSON Schema, draft 2020-12). What only the whole of a lab can tell, such as a reference to a step that is
 /// not there, it does not know; `labrunner check` does.
@@ -78,14 +79,12 @@ fn shape(of: &Shape) -> Value {
         Shape::Rate => {
             json!({"type": "string", "pattern": "^\\s*[0-9]+\\s*/s\\s*$", "examples": ["200/s"]})
         }
-        Shape::Compare(_) => {
-            json!({"type": ["integer", "number", "string"], "pattern": "^\\s*(>=|<=|!=|==|>|<|=)?\\s*[0-9.]+\\s*[A-Za-z]*\\s*$", "examples": [0, ">= 50"]})
-        }
+        Shape::Compare(unit) => comparison(*unit),
         Shape::Slots => {
-            json!({"type": ["string", "integer"], "pattern": "^\\s*[0-9]+(-[0-9]+)?([ ,]+[0-9]+(-[0-9]+)?)*\\s*$", "examples": ["0-5460", "0-1364 5461-6826"]})
+            json!({"type": ["string", "integer"], "pattern": format!("^\\s*{SLOTS}\\s*$"), "minimum": 0, "maximum": 16383, "examples": ["0-5460", "0-1364 5461-6826"]})
         }
         Shape::ProbeSlots => {
-            json!({"type": ["string", "integer"], "pattern": "^(all|moving|\\s*[0-9]+(-[0-9]+)?([ ,]+[0-9]+(-[0-9]+)?)*\\s*)$", "examples": ["all", "moving"]})
+            json!({"type": ["string", "integer"], "pattern": format!("^(all|moving|\\s*{SLOTS}\\s*)$"), "minimum": 0, "maximum": 16383, "examples": ["all", "moving"]})
         }
         Shape::Node => json!({"enum": nodes}),
         Shape::Choice(words) => json!({"enum": words}),
@@ -103,5 +102,23 @@ fn shape(of: &Shape) -> Value {
             json!({"type": "object", "minProperties": 1, "propertyNames": shape(key), "additionalProperties": shape(value)})
         }
         Shape::Table(inner) => table(inner),
+    }
+}
+
+/// Ranges of slots, separated by blanks.
+const SLOTS: &str = "[0-9]+(-[0-9]+)?(\\s+[0-9]+(-[0-9]+)?)*";
+
+fn comparison(unit: Unit) -> Value {
+    let pattern = |number: &str| format!("^\\s*(>=|<=|!=|==|>|<|=)?\\s*{number}\\s*$");
+    match unit {
+        Unit::Count => {
+            json!({"type": ["number", "string"], "pattern": pattern("-?[0-9]+(\\.[0-9]+)?"), "examples": [0, ">= 50"]})
+        }
+        Unit::Time => {
+            json!({"type": "string", "pattern": pattern("[0-9.]+\\s*(ms|s|m|min)"), "examples": ["< 10s"]})
+        }
+        Unit::Bytes => {
+            json!({"type": ["integer", "string"], "pattern": pattern("[0-9]+\\s*(B|KiB|MiB|GiB)?"), "minimum": 0, "examples": [0, "<= 1MiB"]})
+        }
     }
 }

@@ -4,18 +4,29 @@ use std::ops::Range;
 
 use super::environment::CourseNode;
 use super::fault::{Fault, nearest, suggest};
-use super::keys::{Group, Key, Rule, Shape, Table};
+use super::keys::{Group, Key, Rule, Shape, TABLES, Table};
 use super::line::Line;
 use super::model::{JsonPart, JsonPath, SaveSource};
-use super::quantity::{Comparison, Pattern, VersionRule, parse_duration, parse_rate};
+use super::place::locate;
+use super::quantity::{Comparison, Pattern, Unit, VersionRule, parse_duration, parse_rate};
 use super::source::{Source, Span};
 use super::template::Template;
-use super::tree::{Kind, Tree};
+use super::tree::{Entry, Kind, Tree};
 use crate::cluster::SlotSet;
 
 /// Puts everything that is wrong with `tree`, as a `shape`, into `faults`.
 pub fn check(source: &Source, tree: &Tree, shape: &Shape, faults: &mut Vec<Fault>) {
-    Walk { source, faults }.value(tree, shape, "this value");
+    Walk { source, faults }.value(tree, shape, "a lab");
+}
+
+/// What is written for `key` in a mapping: its entry, or one whose key is unknown and most like it. Who misspells a key has one
+/// fault to mend, and does not want to hear of everything that would follow if nothing were there.
+pub(super) fn meant<'t>(tree: &'t Tree, table: &Table, key: &str) -> Option<&'t Entry> {
+    tree.entry(key).or_else(|| {
+        tree.entries().iter().find(|entry| {
+            table.key(&entry.key).is_none() && nearest(&entry.key, table.names()) == Some(key)
+        })
+    })
 }
 
 struct Walk<'a> {
@@ -53,8 +64,8 @@ impl Walk<'_> {
                 "here",
             );
             fault.help = Some(format!(
-                "a {} has the keys {}",
-                table.name,
+                "{} can have the keys {}",
+                table.one(),
                 table.names().join(", ")
             ));
             return;
@@ -73,21 +84,16 @@ impl Walk<'_> {
             }
         }
         let has = |key: &&Key| entries.iter().any(|entry| entry.key == key.name);
-        // A key that is there, but misspelt, is one fault and not two.
-        let meant = |name: &str| {
-            entries.iter().any(|entry| {
-                table.key(&entry.key).is_none() && nearest(&entry.key, table.names()) == Some(name)
-            })
-        };
         for key in table
             .keys
             .iter()
             .filter(|key| key.group == Group::Required && !has(key))
         {
-            if !meant(key.name) {
+            // A key that is there, but misspelt, is one fault and not two.
+            if meant(tree, table, key.name).is_none() {
                 let fault = self.fault(
                     tree.span,
-                    format!("this {} has no `{}`", table.name, key.name),
+                    format!("{} has no `{}`", table.this(), key.name),
                     "here",
                 );
                 fault.help = Some(format!("`{}`: {}", key.name, key.doc));
@@ -105,14 +111,19 @@ impl Walk<'_> {
             Rule::NotEmpty if entries.is_empty() => {
                 let fault = self.fault(
                     tree.span,
-                    format!("this {} says nothing that could be wrong", table.name),
+                    format!("{} says nothing that could be wrong", table.this()),
                     "empty",
                 );
                 fault.help = Some(format!("it can say {}", table.names().join(", ")));
             }
             Rule::SomeKind | Rule::OneKind if kinds.is_empty() && !unknown => {
                 let names = table.names_of(Group::Kind).join(", ");
-                let text = format!("this {} does not say what is checked", table.name);
+                let text = match table.rule {
+                    Rule::OneKind if table.name == "meanwhile" => {
+                        format!("{} does not say what goes on", table.this())
+                    }
+                    _ => format!("{} does not say what is checked", table.this()),
+                };
                 self.fault(tree.span, text, "nothing here").help =
                     Some(format!("it can say {names}"));
             }
@@ -121,7 +132,11 @@ impl Walk<'_> {
                 let span = tree.entry(second).map_or(tree.span, |entry| entry.key_span);
                 let fault = self.fault(
                     span,
-                    format!("`{second}` is a second kind in one {}", table.name),
+                    format!(
+                        "{} is of two kinds, `{}` and `{second}`",
+                        table.this(),
+                        kinds[0].name
+                    ),
                     format!("the first is `{}`", kinds[0].name),
                 );
                 fault.help = Some(format!("make it an item of its own: `- {second}: …`"));
@@ -138,17 +153,26 @@ impl Walk<'_> {
         let known = table.names();
         let (label, help) = suggest(key, &known);
         // A key of another mapping is more often put in the wrong place than misspelt.
-        let elsewhere = super::keys::TABLES
+        let elsewhere: Vec<String> = TABLES
             .iter()
-            .find(|other| other.key(key).is_some());
-        let fault = self.fault(span, format!("a {} has no key `{key}`", table.name), label);
-        fault.help = match elsewhere {
-            Some(other) if help.is_some() => Some(format!(
-                "`{key}` is a key of a {}; a {} has {}",
-                other.name,
-                table.name,
-                known.join(", ")
-            )),
+            .filter(|other| other.key(key).is_some())
+            .map(|other| other.one())
+            .collect();
+        let is_near = help.is_none();
+        let fault = self.fault(span, format!("{} has no key `{key}`", table.one()), label);
+        fault.help = match &elsewhere[..] {
+            [rest @ .., last] if !is_near => {
+                let owners = if rest.is_empty() {
+                    last.clone()
+                } else {
+                    format!("{} or {last}", rest.join(", "))
+                };
+                Some(format!(
+                    "`{key}` is a key of {owners}; {} has {}",
+                    table.one(),
+                    known.join(", ")
+                ))
+            }
             _ => help,
         };
     }
@@ -237,6 +261,12 @@ impl Walk<'_> {
             }
             return;
         }
+        if let (Shape::Flag | Shape::Number { .. }, false) = (shape, scalar.plain) {
+            let what = format!("`{}` in quotes is text", scalar.text);
+            self.fault(tree.span, what, format!("has to be {}", describe(shape)))
+                .help = Some("leave out the quotes".to_owned());
+            return;
+        }
         if let Err(problem) = read_word(&scalar.text, shape) {
             let span = problem.range.map_or(tree.span, |range| {
                 locate(self.source, tree.span, &scalar.text, range)
@@ -282,7 +312,15 @@ fn read_word(text: &str, shape: &Shape) -> Result<(), Problem> {
             range: Some(fault.range),
         }),
         Shape::Line | Shape::List(_) | Shape::Map { .. } | Shape::Table(_) => Ok(()),
-        Shape::Pattern => text.parse::<Pattern>().map(drop).map_err(needs),
+        Shape::Pattern => text.parse::<Pattern>().map(drop).map_err(|what| {
+            let help = text.contains("${").then(|| {
+                "in a pattern `${…}` is not filled in: use `contains` or `equals`".to_owned()
+            });
+            Problem {
+                help,
+                ..needs(what)
+            }
+        }),
         Shape::Id => {
             let good =
                 |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
@@ -342,13 +380,30 @@ fn read_word(text: &str, shape: &Shape) -> Result<(), Problem> {
             if words.contains(&text) {
                 return Ok(());
             }
-            let (label, help) = suggest(text, words);
+            let (mut label, help) = suggest(text, words);
+            if text == "slave" && words.contains(&"replica") {
+                label = "did you mean `replica`?".to_owned();
+            }
             Err(Problem {
                 help,
                 ..Problem::new(format!("`{text}` is not a choice here"), label)
             })
         }
-        Shape::SaveSource => read_save_source(text).map(drop).map_err(needs),
+        Shape::SaveSource => {
+            read_save_source(text)
+                .map(drop)
+                .map_err(|what| match text.split_once(' ') {
+                    Some(("json", _)) => Problem::new(
+                        what,
+                        format!("after `json` has to be {}", describe(&Shape::JsonPath)),
+                    ),
+                    Some(("match", _)) => Problem::new(
+                        what,
+                        format!("after `match` has to be {}", describe(&Shape::Pattern)),
+                    ),
+                    _ => needs(what),
+                })
+        }
         Shape::Version => text.parse::<VersionRule>().map(drop).map_err(needs),
         Shape::JsonPath => read_json_path(text).map(drop).map_err(needs),
     }
@@ -364,7 +419,9 @@ fn describe(shape: &Shape) -> &'static str {
         Shape::Number { .. } => "a whole number",
         Shape::Duration => "a time, as in `10s` or `500ms`",
         Shape::Rate => "a rate, as in `200/s`",
-        Shape::Compare(_) => "a number, or a comparison such as `\">= 50\"`",
+        Shape::Compare(Unit::Count) => "a number, or a comparison such as `\">= 50\"`",
+        Shape::Compare(Unit::Time) => "a time to compare with, such as `\"< 10s\"`",
+        Shape::Compare(Unit::Bytes) => "a size to compare with, such as `\"<= 1MiB\"`",
         Shape::Slots => "ranges of slots, as in `0-1364 5461`",
         Shape::ProbeSlots => "`all`, `moving` or ranges of slots",
         Shape::Node => "a node's name",
@@ -433,28 +490,6 @@ pub(super) fn read_json_path(text: &str) -> Result<JsonPath, String> {
     })
 }
 
-/// Where a stretch of a scalar's text stands in the file. Quotes, folding and escapes make the two differ; the characters
-/// that are not blank come in the same order in both, and by these the place is found.
-pub(super) fn locate(source: &Source, span: Span, text: &str, range: Range<usize>) -> Span {
-    let raw = source.slice(span);
-    let mut raw_chars = raw.char_indices();
-    let mut start = None;
-    let mut end = None;
-    for (at, c) in text.char_indices().filter(|(_, c)| !c.is_whitespace()) {
-        let Some((raw_at, _)) = raw_chars.by_ref().find(|(_, r)| *r == c) else {
-            break;
-        };
-        if at >= range.start && at < range.end {
-            start.get_or_insert(raw_at);
-            end = Some(raw_at + c.len_utf8());
-        }
-    }
-    match (start, end) {
-        (Some(start), Some(end)) => Span::new(span.start + start, span.start + end),
-        _ => span,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -475,36 +510,5 @@ mod tests {
             read_json_path(text).ok().map(|path| path.parts.len()),
             parts
         );
-    }
-
-    #[test]
-    fn a_word_of_a_folded_line_is_found_in_the_file() {
-        let text = "run: >-\n    redis-cli --cluster reshard\n    --cluster-form x\n";
-        let source = Source::new("x", text);
-        let value = "redis-cli --cluster reshard --cluster-form x";
-        let span = locate(&source, Span::new(5, text.len()), value, 28..42);
-        assert_eq!(source.slice(span), "--cluster-form");
-    }
-
-    #[test]
-    fn a_word_in_quotes_is_found_in_the_file() {
-        let text = r#"run: "redis-cli \"a b\" bad""#;
-        let source = Source::new("x", text);
-        let span = locate(
-            &source,
-            Span::new(5, text.len()),
-            r#"redis-cli "a b" bad"#,
-            16..19,
-        );
-        assert_eq!(source.slice(span), "bad");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn locating_never_panics(raw in "\\PC{0,30}", text in "\\PC{0,30}", a in 0usize..30, b in 0usize..30) {
-            let source = Source::new("x", raw.clone());
-            let span = locate(&source, Span::new(0, raw.len()), &text, a..b);
-            proptest::prop_assert!(span.end <= raw.len());
-        }
     }
 }

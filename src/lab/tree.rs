@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as ParserSpan};
 
 use super::fault::Fault;
+use super::place::locate;
 use super::source::{Source, Span};
 
 /// The largest file that is read, in bytes. Labs are a few kilobytes.
 pub const MAX_BYTES: usize = 256 * 1024;
-/// The most nodes that a file may come to once its aliases are followed.
-const MAX_NODES: usize = 20_000;
+/// The most nodes that a file may come to once its aliases are followed. A long lab has a thousand.
+const MAX_NODES: usize = 8_000;
 /// The deepest nesting.
 const MAX_DEPTH: usize = 24;
 
@@ -120,17 +121,7 @@ impl Tree {
 /// which case `faults` says why.
 pub fn read(source: &Source, faults: &mut Vec<Fault>) -> Option<Tree> {
     if source.text().len() > MAX_BYTES {
-        faults.push(
-            Fault::new(
-                Span::new(0, 0),
-                format!(
-                    "the file is too large for a lab: {} kB",
-                    source.text().len() / 1024
-                ),
-                "starts here",
-            )
-            .help(format!("a lab may have up to {} kB", MAX_BYTES / 1024)),
-        );
+        faults.push(too_large());
         return None;
     }
     let mut builder = Builder {
@@ -150,15 +141,9 @@ pub fn read(source: &Source, faults: &mut Vec<Fault>) -> Option<Tree> {
                 }
             }
             Err(error) => {
-                let at = source.byte_at(error.marker().line(), error.marker().col());
-                let end = source.text()[at..]
-                    .find('\n')
-                    .map_or(source.text().len(), |n| at + n);
-                builder.faults.push(Fault::new(
-                    Span::new(at, end),
-                    format!("this is not YAML: {}", error.info()),
-                    "here",
-                ));
+                builder
+                    .faults
+                    .push(super::not_yaml::explain(source, &error));
                 return None;
             }
         }
@@ -174,6 +159,21 @@ pub fn read(source: &Source, faults: &mut Vec<Fault>) -> Option<Tree> {
             None
         }
     }
+}
+
+pub(super) fn too_deep(span: Span) -> Fault {
+    Fault::new(span, "nested too deeply for a lab", "here")
+        .help(format!("labs nest up to {MAX_DEPTH} deep"))
+}
+
+/// Said of a file with more than [`MAX_BYTES`].
+pub(super) fn too_large() -> Fault {
+    let what = format!(
+        "the file is too large for a lab: it has more than {} kB",
+        MAX_BYTES / 1024
+    );
+    Fault::new(Span::new(0, 0), what, "it begins here")
+        .help("labs are a few kB; is this the right file?")
 }
 
 /// The reading cannot go on; the fault is on the list.
@@ -222,11 +222,16 @@ impl Builder<'_> {
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
                 // The copy stands where the alias does: that is what a reader looks at.
-                Some(tree) => self.place(Tree { span, ..tree }, 0),
+                Some(tree) => {
+                    // What an alias stands for counts each time: otherwise a few lines could stand for billions of nodes.
+                    self.nodes += tree.size();
+                    self.place(Tree { span, ..tree }, 0)
+                }
                 None => self.stop(span, "this alias stands inside what it names", "here"),
             },
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(span, tag.is_some())?;
+                self.refuse_control_signs(span, &text);
                 let plain = style == ScalarStyle::Plain;
                 let kind = if plain && matches!(&*text, "" | "~" | "null") {
                     Kind::Null
@@ -288,7 +293,8 @@ impl Builder<'_> {
 
     fn push(&mut self, span: Span, anchor: usize, kind: OpenKind) -> Result<(), Stop> {
         if self.open.len() >= MAX_DEPTH {
-            return self.stop(span, "nested too deeply for a lab", "here");
+            self.faults.push(too_deep(span));
+            return Err(Stop);
         }
         self.open.push(Open {
             start: span.start,
@@ -299,18 +305,14 @@ impl Builder<'_> {
     }
 
     fn place(&mut self, tree: Tree, anchor: usize) -> Result<(), Stop> {
-        // What an alias stands for counts each time: otherwise a few lines could stand for billions of nodes.
-        self.nodes += if matches!(tree.kind, Kind::List(_) | Kind::Map(_)) && anchor != 0 {
-            1
-        } else {
-            tree.size()
-        };
+        self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return self.stop(
-                tree.span,
-                "the aliases of this file stand for more than a lab can hold",
-                "one too many",
-            );
+            let what = if self.anchors.is_empty() {
+                "the file holds more than a lab can"
+            } else {
+                "with its aliases the file holds more than a lab can"
+            };
+            return self.stop(tree.span, what, "one too many");
         }
         if anchor != 0 {
             self.anchors.insert(anchor, tree.clone());
@@ -348,6 +350,22 @@ impl Builder<'_> {
             },
         }
         Ok(())
+    }
+
+    /// What a text says is printed and passed on; no escape sequence may be hidden in it, written out or in YAML's own escapes.
+    fn refuse_control_signs(&mut self, span: Span, text: &str) {
+        if let Some((at, sign)) = text
+            .char_indices()
+            .find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        {
+            let place = locate(self.source, span, text, at..at + sign.len_utf8());
+            let what = format!(
+                "a control character (U+{:04X}) has no place in a lab",
+                u32::from(sign)
+            );
+            self.faults
+                .push(Fault::new(place, what, "here").help("remove it"));
+        }
     }
 
     fn refuse_tag(&mut self, span: Span, tagged: bool) -> Result<(), Stop> {

@@ -9,6 +9,7 @@
 use crate::engine::event::Stamped;
 
 mod failure;
+mod faults;
 mod journal;
 mod layout;
 mod live;
@@ -26,6 +27,7 @@ mod summary;
 mod terminal;
 mod words;
 
+pub use faults::faults;
 pub use journal::{Journal, JournalFate};
 pub use style::{ColourChoice, Style};
 pub use terminal::Terminal;

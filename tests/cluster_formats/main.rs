@@ -56,3 +56,35 @@ fn every_version_has_every_recording_and_no_other() {
         }
     }
 }
+
+/// The list by which a misspelt field of INFO is told in a lab: all that the recordings have.
+#[test]
+fn the_seen_fields_of_info_are_those_of_the_recordings() {
+    let mut fields = BTreeSet::new();
+    for version in VERSIONS {
+        let files = fs::read_dir(folder(version))
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap());
+        for file in files.filter(|file| file.starts_with("info")) {
+            let info = labrunner::cluster::Info::parse(&text(version, &file)).unwrap();
+            // Names with a number or a command in them stand for many.
+            let single = |name: &&str| {
+                let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+                !(stem != *name && ["slave", "replica", "db"].contains(&stem))
+                    && !["cmdstat_", "errorstat_", "latency_"]
+                        .iter()
+                        .any(|many| name.starts_with(many))
+            };
+            fields.extend(
+                info.fields()
+                    .map(|(name, _)| name)
+                    .filter(single)
+                    .map(str::to_owned),
+            );
+        }
+    }
+    let listed: BTreeSet<String> = labrunner::cluster::Info::seen_fields()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(listed, fields);
+}

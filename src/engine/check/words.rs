@@ -181,17 +181,9 @@ fn node(test: &NodeTest) -> String {
     format!("{} {}", test.name, parts.join(", "))
 }
 
-/// `within 10s`, `for 2s`: the times of a check.
-pub fn times_in_words(
-    within: Option<std::time::Duration>,
-    lasting: Option<std::time::Duration>,
-) -> String {
-    let mut words = String::new();
-    if let Some(within) = within {
-        words.push_str(&format!(", within {}", show_duration(within)));
-    }
-    if let Some(lasting) = lasting {
-        words.push_str(&format!(", for {}", show_duration(lasting)));
-    }
-    words
+/// `, for 2s`: how long a check has to stay true, to be put behind it.
+pub fn lasting_in_words(lasting: Option<std::time::Duration>) -> String {
+    lasting.map_or(String::new(), |lasting| {
+        format!(", for {}", show_duration(lasting))
+    })
 }

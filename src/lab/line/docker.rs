@@ -26,7 +26,7 @@ pub enum DockerLine {
     },
 }
 
-const VERBS: [(&str, NodeChange); 7] = [
+pub(in crate::lab) const VERBS: [(&str, NodeChange); 7] = [
     ("start", NodeChange::Start),
     ("stop", NodeChange::Stop),
     ("kill", NodeChange::Kill),

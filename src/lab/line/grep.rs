@@ -16,6 +16,9 @@ pub struct Grep {
     filled: Option<String>,
 }
 
+/// The options that are built in.
+pub(in crate::lab) const OPTIONS: &str = "Evci";
+
 /// What came out of a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filtered {
@@ -46,7 +49,7 @@ pub(super) fn parse(words: &[Word]) -> Result<Grep, LineFault> {
     for word in rest {
         match word.literal() {
             Some(option) if option.starts_with('-') && option.len() > 1 && patterns.is_empty() => {
-                if let Some(bad) = option[1..].chars().find(|c| !"Evci".contains(*c)) {
+                if let Some(bad) = option[1..].chars().find(|c| !OPTIONS.contains(*c)) {
                     return Err(LineFault::new(
                         word.range.clone(),
                         format!("grep here has no option `-{bad}`"),

@@ -17,7 +17,7 @@ pub struct RedisCliLine {
 }
 
 /// Options without a value that a lab can use (redis-cli 6.2 to 8.2).
-const FLAGS: [&str; 16] = [
+pub(in crate::lab) const FLAGS: [&str; 16] = [
     "-c",
     "-e",
     "-2",
@@ -36,7 +36,7 @@ const FLAGS: [&str; 16] = [
     "--verbose",
 ];
 /// Options with a value.
-const VALUES: [&str; 11] = [
+pub(in crate::lab) const VALUES: [&str; 11] = [
     "-h",
     "-p",
     "-a",
@@ -49,8 +49,8 @@ const VALUES: [&str; 11] = [
     "--pattern",
     "--count",
 ];
-/// Options that would touch the files of the machine on which redis-cli runs.
-const FILES: [&str; 12] = [
+/// Options that work on the files, sockets or terminal of the machine on which redis-cli runs; of those a lab has none.
+pub(in crate::lab) const FILES: [&str; 12] = [
     "--eval",
     "--ldb",
     "--ldb-sync-mode",
@@ -64,7 +64,7 @@ const FILES: [&str; 12] = [
     "--key",
     "--show-pushes",
 ];
-const SUBCOMMANDS: [&str; 11] = [
+pub(in crate::lab) const SUBCOMMANDS: [&str; 11] = [
     "create",
     "check",
     "info",
@@ -78,7 +78,7 @@ const SUBCOMMANDS: [&str; 11] = [
     "import",
 ];
 /// The options of `--cluster`, with whether they take a value.
-const CLUSTER_OPTIONS: [(&str, bool); 23] = [
+pub(in crate::lab) const CLUSTER_OPTIONS: [(&str, bool); 23] = [
     ("--cluster-replicas", true),
     ("--cluster-search-multiple-owners", false),
     ("--cluster-fix-with-unreachable-masters", false),
@@ -127,9 +127,19 @@ impl RedisCliLine {
             .filter(|word| reshards && word.literal() != Some("all"))
     }
 
-    /// Whether it reads a part of its command from the standard input (`-x`).
-    pub fn reads_stdin(&self) -> bool {
-        self.options.iter().any(|word| word.literal() == Some("-x"))
+    /// Whether it has no command of its own, and so reads commands from the standard input, a line each, and sends all of
+    /// them on one connection.
+    pub fn reads_commands(&self) -> bool {
+        let alone =
+            |word: &Word| matches!(word.literal(), Some("--scan" | "--bigkeys" | "--memkeys"));
+        self.words.is_empty() && !self.cluster_mode && !self.options.iter().any(alone)
+    }
+
+    /// The option by which it reads the last argument of its command from the standard input: `-x`.
+    pub fn stdin_option(&self) -> Option<&Word> {
+        self.options
+            .iter()
+            .find(|word| word.literal() == Some("-x"))
     }
 
     pub(super) fn fill(&self, value: Value<'_>) -> Result<RedisCliCall, String> {
@@ -205,7 +215,9 @@ pub(super) fn parse(program: &Word, rest: &[Word]) -> Parsed<RedisCliLine> {
         } else if FILES.contains(&text) {
             faults.push(LineFault::new(
                 word.range.clone(),
-                format!("`{text}` reads or writes files, which a lab can't"),
+                format!(
+                    "`{text}` works on files, sockets or the terminal, and a lab has none of these"
+                ),
                 "here",
             ));
         } else if text.starts_with('-') && word.literal().is_some() {
@@ -241,20 +253,6 @@ pub(super) fn parse(program: &Word, rest: &[Word]) -> Parsed<RedisCliLine> {
 }
 
 fn check_plain(program: &Word, line: &RedisCliLine, faults: &mut Vec<LineFault>) {
-    let alone = line
-        .options
-        .iter()
-        .any(|word| matches!(word.literal(), Some("--scan" | "--bigkeys" | "--memkeys")));
-    if line.words.is_empty() && !alone {
-        faults.push(
-            LineFault::new(
-                program.range.clone(),
-                "redis-cli has no command here",
-                "would wait for one to be typed",
-            )
-            .help("write the command on the line: `redis-cli -p 7001 PING`"),
-        );
-    }
     let literal = |word: &Option<Word>| word.as_ref().map(|word| word.literal().map(str::to_owned));
     match (literal(&line.host), literal(&line.port)) {
         (None, None) => faults.push(
@@ -268,12 +266,17 @@ fn check_plain(program: &Word, line: &RedisCliLine, faults: &mut Vec<LineFault>)
         // What a value brings is checked when it is there.
         (Some(None), _) | (_, Some(None)) => {}
         (host, port) => {
-            let place = line
-                .port
+            let (host, port) = (host.flatten(), port.flatten());
+            let is_other = |host: &&str| !is_loopback(host) && CourseNode::at_host(host).is_none();
+            let to_blame = if host.as_deref().filter(is_other).is_some() {
+                &line.host
+            } else {
+                &line.port
+            };
+            let place = to_blame
                 .as_ref()
                 .or(line.host.as_ref())
                 .map_or(program.range.clone(), |word| word.range.clone());
-            let (host, port) = (host.flatten(), port.flatten());
             match port.as_deref().map(str::parse::<u16>) {
                 Some(Err(_)) => {
                     faults.push(LineFault::new(
@@ -418,7 +421,7 @@ fn check_cluster_mode(program: &Word, line: &RedisCliLine, faults: &mut Vec<Line
             LineFault::new(
                 subcommand.range.clone(),
                 format!("`{name}` asks before it begins, and nobody is there to answer"),
-                "add `--cluster-yes`",
+                "asks",
             )
             .help("add `--cluster-yes` at the end of the line"),
         );

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{LineFault, Value};
+use super::{LineFault, PROGRAMS, Value};
 use crate::lab::template::Template;
 
 /// One word, quotes removed.
@@ -41,13 +41,32 @@ pub(super) fn split(line: &str) -> Result<Vec<Vec<Word>>, LineFault> {
     let mut word: Option<(usize, String)> = None;
     let mut chars = line.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
+        let begins_word = word.is_none();
         let mut add = |text: &str| {
             word.get_or_insert_with(|| (at, String::new()))
                 .1
                 .push_str(text)
         };
         match c {
-            ' ' | '\t' | '\n' | '\r' => finish(&mut word, at, &mut stages)?,
+            ' ' | '\t' | '\n' | '\r' => {
+                finish(&mut word, at, &mut stages)?;
+                // A long command may go on in the next line. What starts like a command is one of its own.
+                let next = line[at + 1..].trim_start();
+                let first = next.split_whitespace().next().unwrap_or_default();
+                if c == '\n' && PROGRAMS.contains(&first) {
+                    let start = line.len() - next.len();
+                    return Err(LineFault::new(
+                        start..start + first.len(),
+                        "one step runs one command, and here a second one begins",
+                        "here",
+                    )
+                    .help("make it a step of its own, or an item of `each`"));
+                }
+            }
+            '#' if begins_word => {
+                return Err(LineFault::new(at..at + 1, "there is no shell, so `#` begins no remark here", "here")
+                    .help("quote it if it belongs to a word; a remark of the file stands outside of the text"));
+            }
             '|' => {
                 finish(&mut word, at, &mut stages)?;
                 if chars.peek().is_some_and(|(_, next)| *next == '|') {

@@ -1,0 +1,159 @@
+//! Whether a check stands where it means something.
+
+use super::reference::Where;
+use super::step::{At, Checker};
+use crate::cluster::Info;
+use crate::lab::fault::nearest;
+use crate::lab::keys::{GIVEN, LAB};
+use crate::lab::model::{Check, CheckKind};
+use crate::lab::shape::meant;
+use crate::lab::template::Template;
+use crate::lab::tree::Tree;
+
+impl Checker<'_> {
+    pub(super) fn check(&mut self, at: At<'_>, list: &str, check: &Check, tree: &Tree) {
+        let key_span = |key: &str| tree.entry(key).map_or(check.span, |entry| entry.key_span);
+        let of_state = check.kind.is_of_state();
+        if check.kind.is_of_output() && !at.has("run") {
+            self.fault(
+                check.span,
+                "this looks at what a command printed, and the step has no `run`",
+                "here",
+                "add `run`, or look at `cluster`, `node` or `info`",
+            );
+        }
+        if check.kind.is_of_output() && list == "holds" && at.has("run") {
+            self.fault(
+                check.span,
+                "what a command printed can't hold before it ran",
+                "here",
+                "move this to `expect`",
+            );
+        }
+        if matches!(check.kind, CheckKind::Probe(_)) && !at.has("meanwhile") {
+            self.fault(
+                check.span,
+                "this step has no probe",
+                "here",
+                "add `meanwhile: [{probe: {rate: 200/s, slots: all}}]`",
+            );
+        }
+        let given = meant(self.tree, &LAB, "given").map(|given| &given.value);
+        if check.kind == CheckKind::GivenKeys
+            && given.is_none_or(|given| meant(given, &GIVEN, "keys").is_none())
+        {
+            self.fault(
+                check.span,
+                "`given` writes no keys",
+                "nothing to read back",
+                "add `given: keys: {count: 1000}`",
+            );
+        }
+        if check.within.is_some() && (!of_state || list == "holds") {
+            let why = if of_state {
+                "what holds throughout has no deadline"
+            } else {
+                "a command is run once, so there is nothing to wait for"
+            };
+            self.fault(
+                key_span("within"),
+                why,
+                "here",
+                "`within` goes with `cluster`, `node`, `info`, `lag` and `given_keys` in `expect`",
+            );
+        }
+        if check.lasting.is_some() && !of_state {
+            self.fault(
+                key_span("for"),
+                "what a command printed does not change any more",
+                "here",
+                "`for` goes with `cluster`, `node`, `info`, `lag` and `given_keys`",
+            );
+        }
+        if list == "expect"
+            && of_state
+            && !at.has("run")
+            && !at.has("wait")
+            && tree.entry("within").is_none()
+        {
+            self.fault(
+                check.span,
+                "this step does nothing by which this could become true",
+                "here",
+                "give it `within`, if it is awaited; put it under `holds`, if it is so already",
+            );
+        }
+        if let CheckKind::Info { .. } = &check.kind {
+            self.info_fields(tree);
+        }
+        let fill: Vec<(&Template, Option<&Tree>)> = match &check.kind {
+            CheckKind::Text { test, .. } => {
+                let body = tree
+                    .entries()
+                    .iter()
+                    .find(|entry| entry.key_span == check.span)
+                    .map(|entry| &entry.value);
+                let value = |key: &str| body.and_then(|body| body.get(key));
+                [
+                    (&test.equals, "equals"),
+                    (&test.contains, "contains"),
+                    (&test.lacks, "lacks"),
+                ]
+                .into_iter()
+                .filter_map(|(template, key)| Some((template.as_ref()?, value(key))))
+                .collect()
+            }
+            CheckKind::Json { test, .. } => test
+                .equals
+                .iter()
+                .map(|template| {
+                    (
+                        template,
+                        tree.get("json").and_then(|body| body.get("equals")),
+                    )
+                })
+                .collect(),
+            CheckKind::Info { fields, .. } => {
+                let value = |key: &str| {
+                    tree.get("info")
+                        .and_then(|body| body.get("fields"))
+                        .and_then(|fields| fields.get(key))
+                };
+                fields
+                    .iter()
+                    .map(|(name, template)| (template, value(name)))
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
+        let place = if check.kind.is_of_output() {
+            Where::EachItem
+        } else {
+            Where::Once
+        };
+        for (template, tree) in fill {
+            self.template(
+                at,
+                template,
+                tree.map_or(check.span, |tree| tree.span),
+                place,
+            );
+        }
+    }
+
+    /// A field that no server was seen to print may be one of a newer server. One that is nearly a known one is a slip.
+    fn info_fields(&mut self, check: &Tree) {
+        let fields = check.get("info").and_then(|body| body.get("fields"));
+        for entry in fields.map_or(&[][..], Tree::entries) {
+            let known = Info::seen_fields().any(|field| field == entry.key);
+            if let (false, Some(near)) = (known, nearest(&entry.key, Info::seen_fields())) {
+                self.fault(
+                    entry.key_span,
+                    format!("INFO has no field `{}`", entry.key),
+                    format!("did you mean `{near}`?"),
+                    "the names are those that the server prints",
+                );
+            }
+        }
+    }
+}

@@ -2,7 +2,8 @@
 //! the command to the first line of its journal.
 //!
 //! `cargo bench --bench engine` runs 50 steps against a redis-server process on loopback. It fails when a step costs more than 1 ms
-//! beyond the round trip, or the first line of the journal takes more than 15 ms.
+//! beyond the round trip, or the first line of the journal takes more than 15 ms in the median. `-- --steps N` for another number,
+//! `--no-limits` to print the times without judging them (of a debug build, or on a machine that is busy).
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -233,8 +234,10 @@ fn main() -> ExitCode {
         .and_then(|count| count.parse().ok())
         .unwrap_or(50);
     let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let judge = !arguments.iter().any(|argument| argument == "--no-limits");
     let quick_steps = runtime.block_on(steps(count));
-    if quick_steps & journal() {
+    let quick_start = journal();
+    if !judge || (quick_steps && quick_start) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::exit_code::Exit;
 use super::faults::load_all;
-use super::output::{Output, say};
+use super::output::{Output, count, say};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -26,10 +26,11 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
                     .map(|step| step.expect.len() + step.holds.len())
                     .sum();
                 say(format!(
-                    "{}: valid, {} steps, {checks} checks, {} points",
+                    "{}: valid, {}, {}, {}",
                     lab.source.name(),
-                    lab.steps.len(),
-                    lab.points.len()
+                    count(lab.steps.len(), "step"),
+                    count(checks, "check"),
+                    count(lab.points.len(), "point")
                 ));
             }
             Exit::Passed

@@ -2,13 +2,17 @@
 
 use clap::Args;
 use labrunner::backend::BackendError;
-use labrunner::backend::docker::clean::{CleanReport, clean};
+use labrunner::backend::docker::clean::{CleanReport, clean, clean_runs};
 
 use super::exit_code::Exit;
-use super::output::{Output, complain_with_help, say};
+use super::output::{Output, complain_with_help, count, say};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
+    /// The ids of runs, to remove what these have left and no other
+    #[arg(value_name = "RUN")]
+    runs: Vec<String>,
+
     /// Also what belongs to runs that are still going on
     #[arg(long)]
     all: bool,
@@ -26,7 +30,15 @@ pub fn run(arguments: &Arguments, _output: Output) -> Exit {
             return Exit::Unavailable;
         }
     };
-    match runtime.block_on(clean(arguments.all)) {
+    let runs: Vec<&str> = arguments.runs.iter().map(String::as_str).collect();
+    let cleaned = runtime.block_on(async {
+        if runs.is_empty() {
+            clean(arguments.all).await
+        } else {
+            clean_runs(&runs, arguments.all).await
+        }
+    });
+    match cleaned {
         Ok(report) => {
             tell(&report);
             Exit::Passed
@@ -45,10 +57,17 @@ pub fn run(arguments: &Arguments, _output: Output) -> Exit {
 
 fn tell(report: &CleanReport) {
     for run in &report.removed {
-        say(format!(
-            "removed run {}: {} containers, {} networks, {} volumes",
-            run.run, run.containers, run.networks, run.volumes
-        ));
+        let kinds = [
+            (run.containers, "container"),
+            (run.networks, "network"),
+            (run.volumes, "volume"),
+        ];
+        let things: Vec<String> = kinds
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| count(number, what))
+            .collect();
+        say(format!("removed run {}: {}", run.run, things.join(", ")));
     }
     for run in &report.left {
         say(format!("left run {}: {}", run.run, run.why));

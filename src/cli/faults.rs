@@ -77,6 +77,9 @@ fn nearby(file: &Path) -> String {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
+    if !folder.exists() {
+        return format!("there is no folder {}", folder.display());
+    }
     let mut labs: Vec<String> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
@@ -89,7 +92,7 @@ fn nearby(file: &Path) -> String {
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
     match lab::fault::nearest(&typed, labs.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean {}?", folder.join(near).display()),
+        Some(near) => format!("did you mean {}?", file.with_file_name(near).display()),
         None if labs.is_empty() => format!("there are no labs in {}", folder.display()),
         None => format!("in {} there are {}", folder.display(), labs.join(", ")),
     }

@@ -45,6 +45,11 @@ pub fn complain(line: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr().lock(), "{}", line.as_ref());
 }
 
+/// `1 step`, `2 steps`.
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Prints what is wrong and what to do about it.
 pub fn complain_with_help(what: &str, help: &str) {
     complain(format!("error: {what}"));

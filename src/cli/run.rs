@@ -36,11 +36,11 @@ pub struct Arguments {
     image: Option<String>,
 
     /// The network's first three numbers, such as 172.30.0, in place of one that is free
-    #[arg(long, value_name = "A.B.C")]
+    #[arg(long, value_name = "A.B.C", value_parser = three_numbers)]
     subnet: Option<String>,
 
     /// The first of the eight host ports, such as 7001, in place of ports that are free
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65528))]
     first_port: Option<u16>,
 
     /// Where the journal is written, in place of .labrunner/journals
@@ -163,6 +163,10 @@ async fn run_labs(
             break;
         }
     }
+    // Also when it was wished at the very end, while the last environment was being removed.
+    if interrupt.times() > 0 {
+        endings.push(Ending::Interrupted);
+    }
     let exit = Exit::of(&endings);
     events.emit(Event::RunFinished {
         labs: counts,
@@ -181,7 +185,8 @@ async fn prepare(
     let chosen = arguments.backend == BackendChoice::Docker;
     let options = DockerOptions {
         run,
-        image: arguments.image.clone(),
+        // In CI a variable that is not set is often set to nothing.
+        image: arguments.image.clone().filter(|image| !image.is_empty()),
         pull: chosen,
         subnet: arguments.subnet.clone(),
         first_port: arguments.first_port,
@@ -233,6 +238,16 @@ async fn heed_signals(interrupt: Interrupt, events: Arc<Events>) {
             std::process::exit(i32::from(Exit::Interrupted.code()));
         }
         events.emit(Event::Interrupted { times });
+    }
+}
+
+/// A network's first three numbers, as they are typed.
+fn three_numbers(text: &str) -> Result<String, String> {
+    let numbers: Vec<&str> = text.split('.').collect();
+    if numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u8>().is_ok()) {
+        Ok(text.to_owned())
+    } else {
+        Err("say the network's first three numbers, as in 172.30.0".to_owned())
     }
 }
 

@@ -1,10 +1,12 @@
 //! `labrunner schema`
 
+use std::io::{self, Write};
+
 use clap::Args;
 use labrunner::lab::{reference, schema};
 
 use super::exit_code::Exit;
-use super::output::say;
+use super::output::complain_with_help;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -15,10 +17,21 @@ pub struct Arguments {
 
 /// Prints the JSON Schema of a lab, or the reference chapter.
 pub fn run(arguments: &Arguments) -> Exit {
-    if arguments.reference {
-        say(reference::markdown().trim_end());
+    let text = if arguments.reference {
+        reference::markdown()
     } else {
-        say(format!("{:#}", schema::schema()));
+        format!("{:#}", schema::schema())
+    };
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
+        // A reader that has gone away has read enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain_with_help(
+                &format!("the schema can't be written: {error}"),
+                "what is there of it is not whole; is the disk full?",
+            );
+            Exit::Unavailable
+        }
+        _ => Exit::Passed,
     }
-    Exit::Passed
 }

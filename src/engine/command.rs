@@ -72,6 +72,7 @@ async fn run_item(
         .backend
         .perform(&filled.action, limits, &world.interrupt.soft)
         .await?;
+    world.note_done(&filled.action, &raw);
     let (output, before_filters) = filter(&filled, raw).map_err(stuck)?;
     world.emit(Event::CommandFinished {
         step: id.clone(),
@@ -256,6 +257,7 @@ pub(super) async fn run_cleanup(world: &World, step: &Step, line: &Line) -> Resu
         .backend
         .perform(&filled.action, limits, &world.interrupt.hard)
         .await?;
+    world.note_done(&filled.action, &output);
     world.emit(Event::CommandFinished {
         step: step.id.value.clone(),
         output,

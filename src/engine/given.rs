@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::event::Event;
+use super::scene;
 use super::trouble::Trouble;
 use super::world::World;
 use crate::admin::{self, GivenKeys, Shape};
@@ -15,8 +16,34 @@ const CREATE_LIMIT: Duration = Duration::from_secs(60);
 /// After this the keys will not be written any more.
 const KEYS_LIMIT: Duration = Duration::from_secs(60);
 
-/// Makes the nodes of `given`, the cluster of them, and the keys in it.
+/// How often it is looked whether all that was started still runs. Nodes are up long before the first look, unless one is not.
+const DEATHS_PAUSE: Duration = Duration::from_secs(3);
+
+/// Makes the nodes of `given`, the cluster of them, and the keys in it; until the run is interrupted or a node dies.
 pub(super) async fn make(world: &World, given: &Given) -> Result<(), Trouble> {
+    tokio::select! {
+        biased;
+        () = world.interrupt.soft.cancelled() => Err(Trouble::Interrupted),
+        made = make_all(world, given) => made,
+        () = a_death(world) => Err(Trouble::broken(
+            "the cluster can't be made: a node has died",
+            "see whether the image runs Redis with the options of docker-compose.yml",
+        )),
+    }
+}
+
+/// Returns when a node that was started does not run any more.
+async fn a_death(world: &World) {
+    loop {
+        tokio::time::sleep(DEATHS_PAUSE).await;
+        let states = world.backend.nodes().await.unwrap_or_default();
+        if !scene::died(world, &states).is_empty() {
+            return;
+        }
+    }
+}
+
+async fn make_all(world: &World, given: &Given) -> Result<(), Trouble> {
     let started = Instant::now();
     world.emit(Event::GivenStarted {
         what: in_words(given),
@@ -43,11 +70,7 @@ pub(super) async fn make(world: &World, given: &Given) -> Result<(), Trouble> {
         })
     };
     world.note_started(&nodes);
-    let ids = tokio::select! {
-        biased;
-        () = world.interrupt.soft.cancelled() => return Err(Trouble::Interrupted),
-        made = async { tokio::try_join!(start, create) } => made?.1,
-    };
+    let ((), ids) = tokio::try_join!(start, create)?;
     world.learn(ids.iter().map(|(name, id)| (*id, name.clone())));
     let keys = given.keys.map(|keys| GivenKeys {
         count: keys.count,

@@ -1,7 +1,7 @@
 //! A whole lab, from the first container to the last one removed.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::command;
 use super::event::{Counts, Event, Outcome};
@@ -16,6 +16,9 @@ use crate::backend::{Backend, Life};
 use crate::cluster::NodeName;
 use crate::lab::Lab;
 use crate::lab::model::Step;
+
+/// How long a step may take to stop when the run is interrupted. To end a command, its container is killed, which takes half a second.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a lab ended, as far as the process that ran it has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +163,7 @@ async fn run_inside(world: &World) -> LabResult {
         let ending = tell(world, None, trouble).await;
         return LabResult { ending, counts };
     }
+    world.note_made();
     let mut ending = Ending::Passed;
     let mut begun: Vec<&Step> = Vec::new();
     for (at, step) in lab.steps.iter().enumerate() {
@@ -184,7 +188,11 @@ async fn run_inside(world: &World) -> LabResult {
         }
         begun.push(step);
         // Dropping the step ends what it waits for; what it started in the environment, the environment stops.
-        let ended = step::run(world, step).await;
+        let ended = tokio::select! {
+            biased;
+            ended = step::run(world, step) => ended,
+            () = patience_ends(world) => Err(Trouble::Interrupted),
+        };
         counts.checks = world.checks();
         if let Err(trouble) = ended {
             ending = tell(world, Some(step), trouble).await;
@@ -217,6 +225,16 @@ async fn run_inside(world: &World) -> LabResult {
         }
     }
     LabResult { ending, counts }
+}
+
+/// Returns some time after the run was interrupted, at once when it was interrupted twice: a step that has not stopped by then is
+/// dropped. Reading back thousands of keys takes seconds.
+async fn patience_ends(world: &World) {
+    world.interrupt.soft.cancelled().await;
+    tokio::select! {
+        () = tokio::time::sleep(PATIENCE) => {}
+        () = world.interrupt.hard.cancelled() => {}
+    }
 }
 
 /// Why a step is not run, if it is not.
@@ -269,10 +287,7 @@ async fn tell(world: &World, step: Option<&Step>, trouble: Trouble) -> Ending {
     if !found.died.is_empty() {
         // A check that failed since a node died is not the course's fault.
         ending = Ending::Broken;
-        say(
-            deaths_in_words(&found.died),
-            Some("its last log lines are below".to_owned()),
-        );
+        say(deaths_in_words(&found.died), Some(causes(&found.died)));
     }
     world.emit(Event::Scene {
         step: id.unwrap_or_else(|| "given".to_owned()),
@@ -302,7 +317,10 @@ async fn unseen_deaths(world: &World) -> bool {
         return false;
     }
     let found = look_around(world).await;
-    let help = "every check held, but the environment was not what it should be; its last log lines are below".to_owned();
+    let help = format!(
+        "every check held, but the environment was not what it should be; {}",
+        causes(&found.died)
+    );
     world.emit(Event::Trouble {
         step: None,
         what: deaths_in_words(&found.died),
@@ -320,8 +338,22 @@ fn deaths_in_words(died: &[(NodeName, Life)]) -> String {
         .iter()
         .map(|(name, life)| match life {
             Life::Exited(code) => format!("{name} died by itself, exit {code}"),
-            _ => format!("{name} is gone"),
+            _ => format!("{name} is gone: its container was removed, and not by this lab"),
         })
         .collect();
+    words.join("; ")
+}
+
+/// What may have been the cause of nodes' deaths, and where to look.
+fn causes(died: &[(NodeName, Life)]) -> String {
+    let mut words = Vec::new();
+    if died.iter().any(|(_, life)| *life == Life::Exited(137)) {
+        words.push("137 means killed: by hand, or by the kernel for want of memory");
+    }
+    words.push(if died.iter().all(|(_, life)| *life == Life::Absent) {
+        "see whether somebody else works on this machine's containers"
+    } else {
+        "the last log lines are below"
+    });
     words.join("; ")
 }

@@ -1,5 +1,7 @@
 //! The cluster at the moment of a failure: every node as it sees itself, where views differ, and the last words of the dead.
 
+use std::time::{Duration, Instant};
+
 use super::event::Scene;
 use super::names::Names;
 use super::world::World;
@@ -9,6 +11,10 @@ use crate::observe::Observation;
 
 /// How many lines of a dead node's log are shown.
 const LOG_LINES: usize = 6;
+/// How long the environment may take to know that a node is dead. A node that is cut off is waited for in vain.
+const KNOWN_AS_DEAD: Duration = Duration::from_millis(1500);
+/// Between two questions to the environment.
+const STATES_PAUSE: Duration = Duration::from_millis(100);
 
 /// What there is to see, and the nodes that died by themselves.
 pub(super) struct Found {
@@ -18,12 +24,27 @@ pub(super) struct Found {
 
 /// Looks around.
 pub(super) async fn look_around(world: &World) -> Found {
-    let states = world.backend.nodes().await.unwrap_or_default();
+    let mut states = world.backend.nodes().await.unwrap_or_default();
     let observation = world.look_at_all().await.observation;
+    // A node stops answering some tenths of a second before the environment knows that it is dead.
+    let until = Instant::now() + KNOWN_AS_DEAD;
+    let silent = |state: &NodeState| {
+        let answers = !matches!(observation.views.get(&state.name), Some(Err(_)));
+        state.life == Life::Running && !answers
+    };
+    while Instant::now() < until
+        && !world.interrupt.soft.is_cancelled()
+        && died(world, &states).is_empty()
+        && states.iter().any(silent)
+    {
+        tokio::time::sleep(STATES_PAUSE).await;
+        states = world.backend.nodes().await.unwrap_or_default();
+    }
     let names = world.names();
     let died = died(world, &states);
     let mut logs = Vec::new();
-    for (name, _) in &died {
+    // A node that is gone took its log with it.
+    for (name, _) in died.iter().filter(|(_, life)| *life != Life::Absent) {
         let log = world
             .backend
             .log(name, LOG_LINES)
@@ -55,7 +76,12 @@ pub(super) fn died(world: &World, states: &[NodeState]) -> Vec<(NodeName, Life)>
     let alive = world.should_be_alive();
     states
         .iter()
-        .filter(|state| alive.contains(&state.name) && matches!(state.life, Life::Exited(_)))
+        .filter(|state| alive.contains(&state.name))
+        .filter(|state| match state.life {
+            Life::Exited(_) => true,
+            Life::Absent => world.is_made(),
+            Life::Running | Life::Paused => false,
+        })
         .map(|state| (state.name.clone(), state.life))
         .collect()
 }
@@ -70,7 +96,11 @@ fn describe(state: &NodeState, observation: &Observation, names: &Names) -> Stri
     }
     let view = match observation.views.get(name) {
         Some(Ok(view)) => view,
-        Some(Err(why)) => return format!("{name}\truns, but does not answer: {why}"),
+        Some(Err(why)) => {
+            let why = why.to_string();
+            let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why);
+            return format!("{name}\truns, but does not answer: {why}");
+        }
         None => return format!("{name}\truns"),
     };
     let Some(myself) = view.topology.as_ref().and_then(|seen| seen.value.myself()) else {

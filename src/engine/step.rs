@@ -9,7 +9,7 @@ use super::command;
 use super::event::{Event, Verdict, When};
 use super::probe;
 use super::trouble::Trouble;
-use super::watch::{self, Held};
+use super::watch;
 use super::world::{World, raw_replies};
 use crate::lab::model::{Check, CheckKind, Step};
 use crate::load::ProbeReport;
@@ -47,18 +47,27 @@ impl StepRun<'_> {
             Some(spec) => Some(probe::start(world, step, &spec.value).await?),
             None => None,
         };
-        let done = CancellationToken::new();
+        let (done, broken) = (CancellationToken::new(), CancellationToken::new());
         let act = async {
-            let result = self.act().await;
+            let result = self.act(&broken).await;
             done.cancel();
             result
         };
-        let (acted, held) = if acts {
-            tokio::join!(act, watch::throughout(world, step, &holds_state, &done))
-        } else {
-            (Ok(()), Held::default())
+        // What does not hold is told when it is seen, with the time of that moment.
+        let watched = async {
+            let held = watch::throughout(world, step, &holds_state, &done).await;
+            let told = held.broken.map_or(Ok(()), |verdict| self.decide(verdict));
+            if told.is_err() {
+                broken.cancel();
+            }
+            (told, held.looks)
         };
-        let mut result = acted;
+        let (acted, (held, looks)) = if acts {
+            tokio::join!(act, watched)
+        } else {
+            (Ok(()), (Ok(()), 0))
+        };
+        let mut result = acted.and(held);
         if result.is_ok() && !expect_state.is_empty() {
             result = self.await_expected(&expect_state).await;
         }
@@ -68,15 +77,12 @@ impl StepRun<'_> {
             None => None,
         };
         result?;
-        if let Some(broken) = held.broken {
-            self.decide(broken)?;
-        }
         if let Some(report) = &report {
             self.judge_probe("expect", &expect, report)?;
             self.judge_probe("holds", &holds, report)?;
         }
         if acts || holds_state.iter().any(|check| check.lasting.is_some()) {
-            self.after(&holds_state, held.looks).await?;
+            self.after(&holds_state, looks).await?;
         }
         Ok(())
     }
@@ -167,12 +173,14 @@ impl StepRun<'_> {
         Ok(())
     }
 
-    /// The command, or the pause.
-    async fn act(&self) -> Result<(), Trouble> {
+    /// The command, or the pause. A command runs to its end whatever happens meanwhile; of a pause nothing more is to be seen once
+    /// `broken` fires.
+    async fn act(&self, broken: &CancellationToken) -> Result<(), Trouble> {
         if let Some(pause) = self.step.wait {
             let until = self.world.clock.now() + pause;
             tokio::select! {
                 () = self.world.clock.sleep_until(until) => return Ok(()),
+                () = broken.cancelled() => return Ok(()),
                 () = self.world.interrupt.soft.cancelled() => return Err(Trouble::Interrupted),
             }
         }

@@ -1,7 +1,7 @@
 //! All that the steps of one lab share: the backend, the eyes on its nodes, names, saved values.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::admin::GivenKeys;
 use crate::backend::{Backend, Clock};
 use crate::cluster::{NodeName, ServerVersion};
 use crate::lab::Lab;
-use crate::lab::action::{Action, LinkChange, NodeChange};
+use crate::lab::action::{Action, LinkChange, NodeChange, Output};
 use crate::lab::environment::CourseNode;
 use crate::lab::model::{Check, CheckKind, Item, Step};
 use crate::lab::quantity::VersionRule;
@@ -46,6 +46,7 @@ pub(super) struct World {
     server: Mutex<Option<ServerVersion>>,
     /// Nodes that should be running, as far as the lab's own commands say.
     alive: Mutex<BTreeSet<NodeName>>,
+    made: AtomicBool,
     checks: AtomicUsize,
 }
 
@@ -72,6 +73,7 @@ impl World {
             saved: Mutex::default(),
             server: Mutex::new(None),
             alive: Mutex::default(),
+            made: AtomicBool::new(false),
             checks: AtomicUsize::new(0),
             book,
             lab,
@@ -221,21 +223,13 @@ impl World {
         })
     }
 
-    /// Takes note of what an action does to nodes, so that a node that dies by itself is told from one that was stopped.
+    /// Takes note of what an action is about to end, so that a node that dies by itself is told from one that was stopped.
     pub fn note_action(&self, action: &Action) {
         let mut alive = lock(&self.alive);
         match action {
             Action::Nodes { change, nodes } => {
-                for node in nodes {
-                    match change {
-                        NodeChange::Up | NodeChange::Start | NodeChange::Restart => {
-                            alive.insert(node.clone())
-                        }
-                        NodeChange::Stop | NodeChange::Kill | NodeChange::Remove => {
-                            alive.remove(node)
-                        }
-                        NodeChange::Pause | NodeChange::Unpause => true,
-                    };
+                if let NodeChange::Stop | NodeChange::Kill | NodeChange::Remove = change {
+                    alive.retain(|node| !nodes.contains(node));
                 }
             }
             // SHUTDOWN and DEBUG can end a node as well.
@@ -257,6 +251,27 @@ impl World {
                 ..
             } => {}
         }
+    }
+
+    /// Takes note of what an action has started. One that failed has started nothing for certain.
+    pub fn note_done(&self, action: &Action, output: &Output) {
+        if let Action::Nodes {
+            change: NodeChange::Up | NodeChange::Start | NodeChange::Restart,
+            nodes,
+        } = action
+            && output.exit == Some(0)
+        {
+            self.note_started(nodes);
+        }
+    }
+
+    /// Takes note that the environment is as `given` asks: from now on a node that is not there is one that was removed.
+    pub fn note_made(&self) {
+        self.made.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_made(&self) -> bool {
+        self.made.load(Ordering::Relaxed)
     }
 
     pub fn note_started(&self, nodes: &[NodeName]) {

@@ -87,6 +87,7 @@ impl Picture {
             page,
             room: page.width - TEXT,
             detailed: self.detailed,
+            troubled: !self.troubles.is_empty(),
             parts: Vec::new(),
         };
         for (what, help) in &self.troubles {
@@ -124,6 +125,8 @@ struct Drawing {
     room: usize,
     /// Whether more than usual is shown.
     detailed: bool,
+    /// Whether something went wrong that is not a check.
+    troubled: bool,
     parts: Vec<Part>,
 }
 
@@ -179,6 +182,7 @@ impl Drawing {
         let (verdict, style) = (&miss.verdict, self.page.style);
         let within = verdict
             .within_ms
+            .filter(|_| verdict.when == When::After)
             .map(|ms| format!(", within {}", span(Duration::from_millis(ms))))
             .unwrap_or_default();
         let expected = format!("{}{within}", one_line(&verdict.expected));
@@ -244,7 +248,11 @@ impl Drawing {
         if self.detailed && command.really != command.typed {
             self.text("really", &command.really, 2);
         }
-        self.text("", &ending(command), 2);
+        if command.output.is_none() && self.troubled {
+            self.text("", "came to no end", 1);
+        } else {
+            self.text("", &ending(command), 2);
+        }
         if let Some(output) = &command.output {
             self.quote(printed(output));
         }
@@ -392,7 +400,7 @@ fn but(miss: &Miss) -> Option<String> {
 
 /// How often and for how long it was looked: `looked 41 times in 10 s, after the command`.
 fn looked(verdict: &Verdict) -> Option<String> {
-    let over = if verdict.looked_for.is_zero() {
+    let over = if verdict.looked_for < Duration::from_millis(1) {
         String::new()
     } else {
         format!(" in {}", together(&span(verdict.looked_for)))

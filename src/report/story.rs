@@ -33,6 +33,8 @@ pub(super) struct Story {
     steps: BTreeMap<String, Step>,
     /// The step whose picture is shown as soon as the next event is not about it.
     failed: Option<String>,
+    /// What went wrong outside of steps; shown as soon as the next event is not about it.
+    loose: Picture,
     journal: Option<(String, JournalFate)>,
     end: Option<(Counts, u8, Duration)>,
     concluded: bool,
@@ -61,6 +63,7 @@ impl Story {
             given: None,
             steps: BTreeMap::new(),
             failed: None,
+            loose: Picture::default(),
             journal: None,
             end: None,
             concluded: false,
@@ -201,6 +204,10 @@ impl Story {
             Event::Trouble { step, what, help } => {
                 self.trouble(step.as_deref(), what, help.as_deref(), &mut out)
             }
+            // The scene of a trouble outside of steps is no step's.
+            Event::Scene { step, scene } if self.is_loose(step) => {
+                self.loose.scene = Some(scene.clone());
+            }
             Event::Scene { step, scene } => self.step(step).scene = Some(scene.clone()),
             Event::Interrupted { times } => self.interrupted(*times, &mut out),
             Event::CleanupStarted => self.give_up_given(Outcome::Interrupted, &mut out),
@@ -336,11 +343,7 @@ impl Story {
             None => {
                 self.tell_backend(out);
                 self.give_up_given(Outcome::Broken, out);
-                let picture = Picture {
-                    troubles: vec![trouble],
-                    ..Picture::default()
-                };
-                self.show(&picture, out);
+                self.loose.troubles.push(trouble);
             }
         }
     }

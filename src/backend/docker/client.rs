@@ -18,6 +18,8 @@ const QUERY_BYTES: usize = 4 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     path: PathBuf,
+    /// Ends what it starts when we die: `setpriv`, where the machine has it.
+    leash: Option<PathBuf>,
 }
 
 impl Client {
@@ -26,28 +28,32 @@ impl Client {
     /// # Errors
     /// `Unavailable` when there is none.
     pub(super) fn find(path: &OsStr) -> Result<Self, BackendError> {
+        let leash = find_program("setpriv", path);
         let path = find_program("docker", path).ok_or_else(|| BackendError::Unavailable {
             what: "Docker is not installed: there is no program `docker` on the PATH".to_owned(),
             help: "install Docker (https://docs.docker.com/engine/install/)".to_owned(),
         })?;
-        Ok(Client { path })
+        Ok(Client { path, leash })
     }
 
     /// The client at `path`, whether or not there is one.
     #[cfg(test)]
     pub(super) fn at(path: &str) -> Self {
-        Client { path: path.into() }
-    }
-
-    /// Its file.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+        Client {
+            path: path.into(),
+            leash: None,
+        }
     }
 
     /// `docker ARGS`, not started yet.
     pub(super) fn program<I: IntoIterator<Item = A>, A: AsRef<OsStr>>(&self, args: I) -> Program {
+        // A client that waits for a program inside a container would wait on when we are killed.
+        let program = match &self.leash {
+            Some(leash) => on_leash(leash, &self.path),
+            None => Program::new(&self.path),
+        };
         // Newer clients advertise other products below the output.
-        Program::new(&self.path)
+        program
             .args(args)
             .env("DOCKER_CLI_HINTS", "false")
             .env("DOCKER_SCAN_SUGGEST", "false")
@@ -98,8 +104,10 @@ impl Client {
     /// # Errors
     /// `Unavailable`, with the client's own words, when the engine does not answer.
     pub(super) async fn engine_version(&self) -> Result<String, BackendError> {
+        // Not by `ask`, for which an engine that does not answer is one that went away.
         let asked = self
-            .ask(&["version", "--format", "{{.Server.Version}}"])
+            .program(["version", "--format", "{{.Server.Version}}"])
+            .run(QUERY_TIME, QUERY_BYTES, &CancellationToken::new())
             .await;
         let complaint = match asked {
             Ok(ended) if ended.succeeded() && !ended.stdout.trim().is_empty() => {
@@ -125,6 +133,13 @@ impl Client {
             help: help.to_owned(),
         })
     }
+}
+
+/// `program`, killed by the kernel when we die, whatever kills us: compose would go on making containers for seconds.
+pub(super) fn on_leash(leash: &Path, program: &Path) -> Program {
+    Program::new(leash)
+        .args(["--pdeathsig", "KILL"])
+        .args([program])
 }
 
 /// Runs `program`; `Broken` when it can't be started, or when it says that the engine is gone.

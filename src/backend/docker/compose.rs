@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::client::Client;
+use super::client::{Client, on_leash};
 use crate::backend::BackendError;
 use crate::backend::process::{Program, find_program};
 
@@ -130,10 +130,7 @@ impl Compose {
             OsStr::new(&self.project),
         ];
         let program = match (&self.flavour, &self.leash) {
-            (Flavour::Plugin(_), None) => self.client.program(["compose"]),
-            (Flavour::Plugin(_), Some(leash)) => {
-                on_leash(leash, self.client.path()).args(["compose"])
-            }
+            (Flavour::Plugin(_), _) => self.client.program(["compose"]),
             (Flavour::Standalone(compose), None) => Program::new(compose),
             (Flavour::Standalone(compose), Some(leash)) => on_leash(leash, compose),
         };
@@ -177,13 +174,6 @@ impl Compose {
         );
         all
     }
-}
-
-/// `program`, killed by the kernel when we die, whatever kills us: compose would go on making containers for seconds.
-fn on_leash(leash: &Path, program: &Path) -> Program {
-    Program::new(leash)
-        .args(["--pdeathsig", "KILL"])
-        .args([program])
 }
 
 fn is_ours(name: &OsStr) -> bool {

@@ -21,7 +21,11 @@ pub(super) fn judge(test: &NodeTest, observation: &Observation, names: &Names) -
     if let Some(running) = test.running {
         parts.push(match observation.views.get(name) {
             Some(Ok(_)) => Judged::new(running, format!("{name} answers")),
-            Some(Err(why)) => Judged::new(!running, format!("{name} does not answer ({why})")),
+            Some(Err(why)) => {
+                let why = why.to_string();
+                let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why);
+                Judged::new(!running, format!("{name} does not answer ({why})"))
+            }
             None => Judged::new(!running, format!("{name} was not asked")),
         });
     }

@@ -18,6 +18,7 @@ pub fn all() -> Vec<(&'static str, Vec<Stamped>)> {
         ("left_behind", left_behind()),
         ("endless_output", endless_output()),
         ("broken_off", broken_off()),
+        ("given_broken", given_broken()),
     ]
 }
 
@@ -278,6 +279,56 @@ pub fn interrupted_early() -> Vec<Stamped> {
     run.then(1200, Event::Interrupted { times: 1 });
     run.cleaned();
     run.over(Outcome::Interrupted, counts(0, 0, 9, 0, 0), 130)
+}
+
+pub fn given_broken() -> Vec<Stamped> {
+    let mut run = Run::of(&[FILE]);
+    run.lab(FILE, 7, "Scaling down", 9);
+    run.then(
+        1,
+        Event::GivenStarted {
+            what: "4 masters, 4 replicas, 10000 keys".to_owned(),
+        },
+    );
+    for (what, help) in [
+        (
+            "the cluster can't be made: a node has died",
+            "see whether the image runs Redis with the options of docker-compose.yml",
+        ),
+        (
+            "redis-3 died by itself, exit 1",
+            "the last log lines are below",
+        ),
+    ] {
+        run.then(
+            3000,
+            Event::Trouble {
+                step: None,
+                what: what.to_owned(),
+                help: Some(help.to_owned()),
+            },
+        );
+    }
+    let scene = Scene {
+        nodes: vec![
+            "redis-1\tmaster\tno slots".to_owned(),
+            "redis-3\tstopped, exit 1".to_owned(),
+        ],
+        logs: vec![(
+            NodeName::new("redis-3"),
+            "*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\nReading the configuration file, at line 2\n".to_owned(),
+        )],
+        ..Scene::default()
+    };
+    run.then(
+        40,
+        Event::Scene {
+            step: "given".to_owned(),
+            scene,
+        },
+    );
+    run.cleaned();
+    run.over(Outcome::Broken, counts(0, 0, 9, 0, 0), 5)
 }
 
 pub fn skipped_steps() -> Vec<Stamped> {

@@ -172,12 +172,33 @@ impl Story {
             Event::Trouble { step, .. } => step.as_ref(),
             _ => None,
         };
+        let about_loose = match event {
+            Event::Scene { step, .. } => self.is_loose(step),
+            Event::Trouble { step, .. } => step.is_none(),
+            _ => false,
+        };
+        if !about_loose {
+            self.show_loose(out);
+        }
         if let Some(failed) = self.failed.take() {
             if about == Some(&failed) {
                 self.failed = Some(failed);
             } else {
                 self.show_picture(&failed, out);
             }
+        }
+    }
+
+    /// Whether a scene of this name belongs to what went wrong outside of steps.
+    pub(super) fn is_loose(&self, scene: &str) -> bool {
+        !self.loose.is_empty() && !self.steps.contains_key(scene)
+    }
+
+    /// Shows what went wrong outside of steps.
+    fn show_loose(&mut self, out: &mut Vec<String>) {
+        if !self.loose.is_empty() {
+            let picture = std::mem::take(&mut self.loose);
+            self.show(&picture, out);
         }
     }
 
@@ -195,6 +216,7 @@ impl Story {
     /// Shows every picture that was not shown: of steps that never ended as well.
     pub(super) fn show_all_pictures(&mut self, out: &mut Vec<String>) {
         self.failed = None;
+        self.show_loose(out);
         let ids: Vec<String> = self.steps.keys().cloned().collect();
         for id in ids {
             // A step that never ended has no line yet.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,7 @@ const QUERY_BYTES: usize = 4 << 20;
 pub(super) struct Client {
     path: PathBuf,
     /// Ends what it starts when we die: `setpriv`, where the machine has it.
-    leash: Option<PathBuf>,
+    pub(super) leash: Option<PathBuf>,
 }
 
 impl Client {
@@ -28,7 +29,7 @@ impl Client {
     /// # Errors
     /// `Unavailable` when there is none.
     pub(super) fn find(path: &OsStr) -> Result<Self, BackendError> {
-        let leash = find_program("setpriv", path);
+        let leash = find_leash(path);
         let path = find_program("docker", path).ok_or_else(|| BackendError::Unavailable {
             what: "Docker is not installed: there is no program `docker` on the PATH".to_owned(),
             help: "install Docker (https://docs.docker.com/engine/install/)".to_owned(),
@@ -135,6 +136,20 @@ impl Client {
     }
 }
 
+/// A `setpriv` that knows `--pdeathsig`. That of util-linux does; the one of BusyBox has the name and not the option.
+pub(super) fn find_leash(path: &OsStr) -> Option<PathBuf> {
+    let leash = find_program("setpriv", path)?;
+    let tried = std::process::Command::new(&leash)
+        .args(["--pdeathsig", "KILL"])
+        .arg(&leash)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    tried.is_ok_and(|status| status.success()).then_some(leash)
+}
+
 /// `program`, killed by the kernel when we die, whatever kills us: compose would go on making containers for seconds.
 pub(super) fn on_leash(leash: &Path, program: &Path) -> Program {
     Program::new(leash)
@@ -190,6 +205,17 @@ mod tests {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))
             .expect("made executable");
         folder
+    }
+
+    #[test]
+    fn a_setpriv_without_the_option_is_no_leash() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("setpriv");
+        std::fs::write(&file, "#!/bin/sh\nexit 1\n").expect("written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))
+            .expect("made executable");
+        assert_eq!(find_leash(folder.path().as_os_str()), None);
+        assert_eq!(find_leash(OsStr::new("/nowhere")), None);
     }
 
     #[test]

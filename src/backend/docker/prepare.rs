@@ -15,7 +15,6 @@ use super::sweep::RUN_LABEL;
 use super::terms::Terms;
 use super::toolbox::Toolboxes;
 use super::{DEFINITION_FILE, DockerOptions, Inner, this_host};
-use crate::backend::process::find_program;
 use crate::backend::{BackendError, RealClock};
 use crate::cluster::Endpoint;
 use crate::lab::environment::CourseNode;
@@ -82,7 +81,7 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
     let compose = Compose {
         client: client.clone(),
         flavour,
-        leash: find_program("setpriv", path),
+        leash: client.leash.clone(),
         project: format!("labrunner-{}", options.run),
         file: folder.join(DEFINITION_FILE),
         variables: Variables {

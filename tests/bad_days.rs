@@ -4,6 +4,7 @@
 
 mod command;
 mod engine;
+mod support;
 
 use std::fmt::Write as _;
 use std::net::TcpListener;

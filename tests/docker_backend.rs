@@ -3,6 +3,8 @@
 //! Every test makes an environment of its own, and finds the image as `labrunner` does. Without an engine or an image the tests say
 //! `SKIPPED` and pass, unless the variable `LABRUNNER_REQUIRE` names `docker`: then they fail.
 
+mod support;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -95,25 +97,22 @@ fn options(run: &str, state: &Path) -> DockerOptions {
 
 /// An environment that is prepared and not started; `None`, loudly, where there is no docker.
 async fn prepared(name: &str, change: impl FnOnce(&mut DockerOptions)) -> Option<Lab> {
+    if !support::may_run("docker", name) {
+        return None;
+    }
     let run = format!("dk-{name}-{}", std::process::id());
     let state = tempfile::tempdir().expect("a folder");
     let mut options = options(&run, state.path());
     change(&mut options);
-    match Docker::prepare(options).await {
-        Ok(docker) => Some(Lab {
-            docker,
-            state,
-            _broom: Broom(run.clone()),
-            run,
-        }),
-        Err(error) => {
-            let required = std::env::var("LABRUNNER_REQUIRE")
-                .is_ok_and(|list| list.split(',').any(|word| word.trim() == "docker"));
-            assert!(!required, "LABRUNNER_REQUIRE names docker, and: {error}");
-            eprintln!("SKIPPED {name}: {error}");
-            None
-        }
-    }
+    let docker = Docker::prepare(options)
+        .await
+        .expect("docker and an image are here");
+    Some(Lab {
+        docker,
+        state,
+        _broom: Broom(run.clone()),
+        run,
+    })
 }
 
 async fn started(name: &str, nodes: &[&str]) -> Option<Lab> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod servers;
+mod support;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
 use super::check::{Judged, in_words, json_text, judge_exit, judge_output, read_json};
 use super::event::{Event, Verdict, When};
 use super::trouble::Trouble;
@@ -56,34 +59,25 @@ async fn run_item(
         );
     }
     await_agreement(world, &filled.action).await?;
-    world.note_action(&filled.action);
-    let really = world.backend.explain(&filled.action);
-    world.emit(Event::CommandStarted {
-        step: id.clone(),
-        typed: filled.typed.clone(),
-        really,
-        item: position,
-    });
-    let limits = Limits {
-        time: step.timeout,
-        output: OUTPUT_KEPT,
-    };
-    let raw = world
-        .backend
-        .perform(&filled.action, limits, &world.interrupt.soft)
-        .await?;
-    world.note_done(&filled.action, &raw);
-    let (output, before_filters) = filter(&filled, raw).map_err(stuck)?;
+    let raw = perform(world, step, &filled, position, &world.interrupt.soft).await?;
+    let cut_bytes = raw.cut_bytes;
+    let (output, before_filters) = filter(&filled, raw).map_err(|why| {
+        world.emit(Event::CommandGivenUp {
+            step: id.clone(),
+            why: why.clone(),
+        });
+        stuck(why)
+    })?;
     world.emit(Event::CommandFinished {
         step: id.clone(),
         output: output.clone(),
     });
-
-    let decide = |verdict: Verdict| world.decide(step, verdict);
-    // Stopped, but not at its time limit: somebody wished the run to end.
-    if output.exit.is_none() && world.interrupt.soft.is_cancelled() {
+    // A command that was ended by the wish to end says nothing about the lab.
+    if output.exit != Some(0) && world.interrupt.soft.is_cancelled() {
         return Err(Trouble::Interrupted);
     }
+
+    let decide = |verdict: Verdict| world.decide(step, verdict);
     if output.exit.is_none() {
         let seen = format!(
             "it ran for {} without an end, and was stopped",
@@ -106,6 +100,16 @@ async fn run_item(
             Judged { holds: false, seen },
         ))?;
     }
+    // A line that would have passed the filter may have been in what is missing.
+    if before_filters.is_some() && cut_bytes > 0 {
+        let seen = format!("{cut_bytes} bytes of the output were too much to be kept");
+        decide(own(
+            world,
+            span,
+            "all of the output goes through `| grep`".to_owned(),
+            Judged { holds: false, seen },
+        ))?;
+    }
     let of_output: Vec<&Check> = step
         .expect
         .iter()
@@ -125,6 +129,8 @@ async fn run_item(
             decide(own(world, span, "exit 0".to_owned(), judged))?;
         }
     }
+    // The checks may use what is saved; why it could not be is told after them, since they may know better.
+    let saved = save(world, step, &output);
     for check in of_output {
         let (judged, expected) = world.in_scope(item, |scope| {
             (
@@ -138,17 +144,56 @@ async fn run_item(
         };
         decide(verdict)?;
     }
+    saved.map_err(stuck)
+}
+
+/// Saves what the step saves, up to the first value that is not there.
+fn save(world: &World, step: &Step, output: &Output) -> Result<(), String> {
     for save in &step.save {
-        let value = saved_value(&save.source, &output)
-            .map_err(|why| stuck(format!("`{}` can't be saved: {why}", save.name.value)))?;
+        let name = &save.name.value;
+        let value = saved_value(&save.source, output)
+            .map_err(|why| format!("`{name}` can't be saved: {why}"))?;
         world.emit(Event::Saved {
             step: step.id.value.clone(),
-            name: save.name.value.clone(),
+            name: name.clone(),
             value: value.clone(),
         });
-        world.save(&save.name.value, value);
+        world.save(name, value);
     }
     Ok(())
+}
+
+/// Has the environment do what a line asks for, and tells that it begins. That it ended is told by the caller, who knows the filters,
+/// unless there is no output to tell of.
+async fn perform(
+    world: &World,
+    step: &Step,
+    filled: &Filled,
+    item: Option<(usize, usize)>,
+    cancel: &CancellationToken,
+) -> Result<Output, Trouble> {
+    world.note_action(&filled.action);
+    world.emit(Event::CommandStarted {
+        step: step.id.value.clone(),
+        typed: filled.typed.clone(),
+        really: world.backend.explain(&filled.action),
+        item,
+    });
+    let limits = Limits {
+        time: step.timeout,
+        output: OUTPUT_KEPT,
+    };
+    let mut open = Open {
+        world,
+        step,
+        why: Some("a bug in labrunner".to_owned()),
+    };
+    let performed = world.backend.perform(&filled.action, limits, cancel).await;
+    open.why = performed.as_ref().err().map(ToString::to_string);
+    if let Ok(output) = &performed {
+        world.note_done(&filled.action, output);
+    }
+    Ok(performed?)
 }
 
 /// `redis-cli --cluster` refuses to work on a cluster whose nodes don't agree yet, as they don't for some tenths of a second after
@@ -168,13 +213,35 @@ async fn await_agreement(world: &World, action: &Action) -> Result<(), Trouble> 
         return Ok(());
     }
     let until = world.clock.now() + AGREEMENT;
-    while world.clock.now() < until && !world.look_at_views().await.agrees() {
-        tokio::select! {
-            () = world.clock.sleep_until(world.clock.now() + AGREEMENT_PAUSE) => {}
-            () = world.interrupt.soft.cancelled() => return Err(Trouble::Interrupted),
+    let agree = async {
+        while world.clock.now() < until && !world.look_at_views().await.agrees() {
+            let next = world.clock.now() + AGREEMENT_PAUSE;
+            world.clock.sleep_until(next).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = world.interrupt.soft.cancelled() => Err(Trouble::Interrupted),
+        () = agree => Ok(()),
+    }
+}
+
+/// A command that has begun. Unless it has ended well, it is told that it was given up, whatever happened: a panic too.
+struct Open<'a> {
+    world: &'a World,
+    step: &'a Step,
+    why: Option<String>,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if let Some(why) = self.why.take() {
+            self.world.emit(Event::CommandGivenUp {
+                step: self.step.id.value.clone(),
+                why,
+            });
         }
     }
-    Ok(())
 }
 
 fn stuck(what: String) -> Trouble {
@@ -221,7 +288,10 @@ fn saved_value(source: &SaveSource, output: &Output) -> Result<String, String> {
     let value = match source {
         SaveSource::Stdout => output.stdout.trim().to_owned(),
         SaveSource::Stderr => output.stderr.trim().to_owned(),
-        SaveSource::Json(path) => json_text(&read_json(path, output)?),
+        SaveSource::Json(path) => match read_json(path, output)? {
+            Value::Null => String::new(),
+            value => json_text(&value),
+        },
         SaveSource::Match(pattern) => pattern
             .0
             .captures(&output.stdout)
@@ -241,23 +311,7 @@ pub(super) async fn run_cleanup(world: &World, step: &Step, line: &Line) -> Resu
     let filled = world
         .in_scope(None, |scope| line.fill(|reference| scope.value(reference)))
         .map_err(stuck)?;
-    world.note_action(&filled.action);
-    let really = world.backend.explain(&filled.action);
-    world.emit(Event::CommandStarted {
-        step: step.id.value.clone(),
-        typed: filled.typed.clone(),
-        really,
-        item: None,
-    });
-    let limits = Limits {
-        time: step.timeout,
-        output: OUTPUT_KEPT,
-    };
-    let output = world
-        .backend
-        .perform(&filled.action, limits, &world.interrupt.hard)
-        .await?;
-    world.note_done(&filled.action, &output);
+    let output = perform(world, step, &filled, None, &world.interrupt.hard).await?;
     world.emit(Event::CommandFinished {
         step: step.id.value.clone(),
         output,

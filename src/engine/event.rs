@@ -116,6 +116,14 @@ pub enum Event {
         #[serde(flatten)]
         output: Output,
     },
+    /// A command that was started has no output and no exit code: it was interrupted, or could not be carried out. Every
+    /// `CommandStarted` is followed by this or by `CommandFinished`.
+    CommandGivenUp {
+        /// The step's id.
+        step: String,
+        /// Why, in a few words.
+        why: String,
+    },
     /// A value was saved.
     Saved {
         /// The step's id.
@@ -134,7 +142,7 @@ pub enum Event {
         /// What was last seen instead.
         seen: String,
     },
-    /// What nodes answered, raw. Written whenever it differs from what was written last.
+    /// What nodes answered, raw: when a step begins to look, and when checks were decided. The looks between are too many to keep.
     Observed {
         /// The step's id.
         step: String,

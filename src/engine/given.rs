@@ -7,6 +7,7 @@ use super::scene;
 use super::trouble::Trouble;
 use super::world::World;
 use crate::admin::{self, GivenKeys, Shape};
+use crate::backend::BackendError;
 use crate::cluster::{NodeName, ServerVersion};
 use crate::lab::model::Given;
 use crate::resp::Client;
@@ -23,7 +24,6 @@ const DEATHS_PAUSE: Duration = Duration::from_secs(3);
 pub(super) async fn make(world: &World, given: &Given) -> Result<(), Trouble> {
     tokio::select! {
         biased;
-        () = world.interrupt.soft.cancelled() => Err(Trouble::Interrupted),
         made = make_all(world, given) => made,
         () = a_death(world) => Err(Trouble::broken(
             "the cluster can't be made: a node has died",
@@ -56,21 +56,44 @@ async fn make_all(world: &World, given: &Given) -> Result<(), Trouble> {
         replicas: given.replicas.iter().cloned().collect(),
     };
     let phase = |phase: String| world.emit(Event::GivenPhase { phase });
-    // The cluster is made while the last nodes are still being started.
+    // The cluster is made while the last nodes are still being started. What goes wrong on one side stops the other; the start is
+    // always awaited, since only it can end what it has begun in the environment.
+    let stop = world.interrupt.soft.child_token();
     let start = async {
-        world
-            .backend
-            .start(&nodes, &world.interrupt.soft)
-            .await
-            .map_err(Trouble::from)
+        let began = world.backend.start(&nodes, &stop).await;
+        match began {
+            Ok(()) => world.note_started(&nodes),
+            Err(_) => stop.cancel(),
+        }
+        began
     };
     let create = async {
-        admin::create(&world.book, &shape, CREATE_LIMIT, &phase).await.map_err(|error| {
-            Trouble::broken(error.to_string(), "the nodes are there, but no cluster came of them; the journal has every node's last words")
-        })
+        let created = tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            created = admin::create(&world.book, &shape, CREATE_LIMIT, &phase) => created,
+        };
+        if created.is_err() {
+            stop.cancel();
+        }
+        Some(created)
     };
-    world.note_started(&nodes);
-    let ((), ids) = tokio::try_join!(start, create)?;
+    let (began, created) = tokio::join!(start, create);
+    if world.interrupt.soft.is_cancelled() {
+        return Err(Trouble::Interrupted);
+    }
+    let ids = match (began, created) {
+        (Ok(()), Some(Ok(ids))) => ids,
+        (Ok(()) | Err(BackendError::Cancelled), Some(Err(error))) => {
+            return Err(Trouble::broken(
+                error.to_string(),
+                "the nodes are there, but no cluster came of them; the journal has every node's last words",
+            ));
+        }
+        (Err(error), _) => return Err(Trouble::from(error)),
+        // Only an interruption or a failed start leaves the cluster unmade, and both were answered above.
+        (Ok(()), None) => return Err(Trouble::Interrupted),
+    };
     world.learn(ids.iter().map(|(name, id)| (*id, name.clone())));
     let keys = given.keys.map(|keys| GivenKeys {
         count: keys.count,
@@ -80,14 +103,17 @@ async fn make_all(world: &World, given: &Given) -> Result<(), Trouble> {
     });
     if let Some(keys) = &keys {
         phase(format!("writing {} keys", keys.count));
-        keys.write(&world.router, KEYS_LIMIT)
-            .await
-            .map_err(|error| {
-                Trouble::broken(
-                    error.to_string(),
-                    "the cluster did not take the keys of `given`",
-                )
-            })?;
+        let written = tokio::select! {
+            biased;
+            () = world.interrupt.soft.cancelled() => return Err(Trouble::Interrupted),
+            written = keys.write(&world.router, KEYS_LIMIT) => written,
+        };
+        written.map_err(|error| {
+            Trouble::broken(
+                error.to_string(),
+                "the cluster did not take the keys of `given`",
+            )
+        })?;
     }
     let server = match nodes.first() {
         Some(node) => server_of(world, node).await,

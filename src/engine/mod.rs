@@ -1,10 +1,12 @@
 //! Runs a lab: order, deadlines, captures, cleanup. Everything that happens is an [`event`](event::Event), written by one writer.
 
 mod check;
+mod coming_true;
 mod command;
 pub mod event;
 pub mod events;
 mod given;
+mod guard;
 pub mod interrupt;
 mod names;
 mod probe;

@@ -11,6 +11,8 @@ use crate::resp::AddressBook;
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     by_id: BTreeMap<NodeId, NodeName>,
+    /// The id that each node had when it last said it.
+    latest: BTreeMap<NodeName, NodeId>,
     book: AddressBook,
 }
 
@@ -19,26 +21,27 @@ impl Names {
     pub fn new(book: AddressBook) -> Self {
         Names {
             by_id: BTreeMap::new(),
+            latest: BTreeMap::new(),
             book,
         }
     }
 
     /// Takes note of ids.
     pub fn learn(&mut self, ids: impl IntoIterator<Item = (NodeId, NodeName)>) {
-        self.by_id.extend(ids);
+        for (id, name) in ids {
+            self.latest.insert(name.clone(), id);
+            self.by_id.insert(id, name);
+        }
     }
 
-    /// Takes note of what nodes say of themselves, and of the addresses that others know them by.
+    /// Takes note of what nodes say of themselves.
     pub fn learn_from(&mut self, observation: &Observation) {
-        self.by_id.extend(observation.names());
+        self.learn(observation.names());
     }
 
     /// The id of a node, if it was ever heard; the latest, should it have had several.
     pub fn id(&self, name: &NodeName) -> Option<NodeId> {
-        self.by_id
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map(|(id, _)| *id)
+        self.latest.get(name).copied()
     }
 
     /// The name for an id: the node's, or a short form of the id.

@@ -33,14 +33,19 @@ pub(super) async fn start(world: &World, step: &Step, spec: &ProbeSpec) -> Resul
     })
 }
 
-/// Stops a probe and tells what it counted.
-pub(super) async fn stop(world: &World, step: &Step, probe: Probe) -> ProbeReport {
-    let report = probe.stop().await;
+/// Stops a probe and tells what it counted. Reading all its keys back may take long where the cluster is not well; when the run is to end,
+/// it is left as it is.
+pub(super) async fn stop(world: &World, step: &Step, probe: Probe) -> Result<ProbeReport, Trouble> {
+    let report = tokio::select! {
+        biased;
+        () = world.interrupt.soft.cancelled() => return Err(Trouble::Interrupted),
+        report = probe.stop() => report,
+    };
     world.emit(Event::Probed {
         step: step.id.value.clone(),
         report: report.clone(),
     });
-    report
+    Ok(report)
 }
 
 /// The slots that the step's reshard takes, which are those that its source owns now.

@@ -7,8 +7,9 @@ use super::command;
 use super::event::{Counts, Event, Outcome};
 use super::events::Events;
 use super::given;
+use super::guard::guarded;
 use super::interrupt::Interrupt;
-use super::scene::{self, look_around};
+use super::scene::{self, Found, look_around};
 use super::step;
 use super::trouble::Trouble;
 use super::world::World;
@@ -101,130 +102,175 @@ pub async fn run(
         };
     }
     let world = Arc::new(World::new(lab, backend.clone(), events.clone(), interrupt));
-    // In a task of its own, so that a panic in it ends the task and not the cleanup.
-    let inside = tokio::spawn({
-        let world = world.clone();
-        async move { run_inside(&world).await }
-    });
-    let mut result = match inside.await {
-        Ok(result) => result,
-        Err(error) => {
-            let what = format!("a bug in labrunner ended this lab: {error}");
-            let help = "please report it, with the journal".to_owned();
-            events.emit(Event::Trouble {
-                step: None,
-                what,
-                help: Some(help),
-            });
-            LabResult {
-                ending: Ending::Bug,
-                counts: Counts::default(),
-            }
-        }
-    };
+    let mut course = Course::new(&world);
+    course.run().await;
     let cleanup = Instant::now();
     events.emit(Event::CleanupStarted);
-    let mut left = Vec::new();
-    if let Err(error) = backend.remove().await {
-        left.push(error.to_string());
-        if result.ending == Ending::Passed {
-            result.ending = Ending::Broken;
-        }
+    course.clean_up().await;
+    let removed = guarded(async move { backend.remove().await.map_err(Trouble::from) }).await;
+    let left: Vec<String> = removed.err().map(in_one_sentence).into_iter().collect();
+    let Course {
+        mut ending, counts, ..
+    } = course;
+    if !left.is_empty() && ending == Ending::Passed {
+        ending = Ending::Broken;
     }
     events.emit(Event::CleanupFinished {
         took: cleanup.elapsed(),
         left,
     });
+    if events.sink_lost() && ending == Ending::Passed {
+        // Nobody was told of all of it.
+        ending = Ending::Bug;
+    }
     events.emit(Event::LabFinished {
         file,
-        outcome: result.ending.into(),
-        counts: result.counts,
+        outcome: ending.into(),
+        counts,
         took: started.elapsed(),
     });
-    result
+    LabResult { ending, counts }
 }
 
-/// Everything between the first container and the cleanup.
-async fn run_inside(world: &World) -> LabResult {
-    let lab = world.lab.clone();
-    let mut counts = Counts {
-        not_run: lab.steps.len(),
-        ..Counts::default()
-    };
-    let begun = match &lab.given {
-        Some(given) => given::make(world, given).await,
-        None => world
-            .backend
-            .start(&[], &world.interrupt.soft)
-            .await
-            .map_err(Trouble::from),
-    };
-    if let Err(trouble) = begun {
-        let ending = tell(world, None, trouble).await;
-        return LabResult { ending, counts };
-    }
-    world.note_made();
-    let mut ending = Ending::Passed;
-    let mut begun: Vec<&Step> = Vec::new();
-    for (at, step) in lab.steps.iter().enumerate() {
-        if world.interrupt.soft.is_cancelled() {
-            ending = Ending::Interrupted;
-            break;
+/// How far a lab has come.
+struct Course<'a> {
+    world: &'a Arc<World>,
+    ending: Ending,
+    counts: Counts,
+    /// The steps that were begun, by their place in the lab.
+    begun: Vec<usize>,
+}
+
+impl<'a> Course<'a> {
+    fn new(world: &'a Arc<World>) -> Self {
+        let counts = Counts {
+            not_run: world.lab.steps.len(),
+            ..Counts::default()
+        };
+        Course {
+            world,
+            ending: Ending::Passed,
+            counts,
+            begun: Vec::new(),
         }
-        counts.not_run -= 1;
+    }
+
+    /// Everything between the first container and the cleanup.
+    async fn run(&mut self) {
+        let world = self.world;
+        let made = {
+            let world = world.clone();
+            guarded(async move { begin(&world).await }).await
+        };
+        if let Err(trouble) = made {
+            self.ending = tell(world, None, trouble).await;
+            return;
+        }
+        let lab = world.lab.clone();
+        for (at, step) in lab.steps.iter().enumerate() {
+            if world.interrupt.soft.is_cancelled() {
+                self.ending = Ending::Interrupted;
+                return;
+            }
+            self.step(at, step).await;
+            if self.ending != Ending::Passed {
+                return;
+            }
+        }
+        if let Some(ending) = unseen_end(world).await {
+            self.ending = ending;
+        }
+    }
+
+    async fn step(&mut self, at: usize, step: &Step) {
+        let world = self.world;
+        self.counts.not_run -= 1;
         let started = Instant::now();
         world.emit(Event::StepStarted {
             step: step.id.value.clone(),
             index: at + 1,
             title: step.title.clone(),
         });
+        let rules = step.expect.iter().chain(&step.holds).map(|check| &check.on);
+        if rules.chain([&step.on]).any(Option::is_some) {
+            world.learn_server().await;
+        }
         if let Some(reason) = skipped(world, step) {
-            counts.skipped += 1;
+            self.counts.skipped += 1;
             world.emit(Event::StepSkipped {
                 step: step.id.value.clone(),
                 reason,
             });
-            continue;
+            return;
         }
-        begun.push(step);
-        // Dropping the step ends what it waits for; what it started in the environment, the environment stops.
-        let ended = tokio::select! {
-            biased;
-            ended = step::run(world, step) => ended,
-            () = patience_ends(world) => Err(Trouble::Interrupted),
+        self.begun.push(at);
+        let ended = {
+            let world = world.clone();
+            // Dropping the step ends what it waits for; what it started in the environment, the environment stops.
+            let run = guarded({
+                let world = world.clone();
+                async move {
+                    match world.lab.steps.get(at) {
+                        Some(step) => step::run(&world, step).await,
+                        None => Ok(()),
+                    }
+                }
+            });
+            tokio::select! {
+                biased;
+                ended = run => ended,
+                () = patience_ends(&world) => Err(Trouble::Interrupted),
+            }
         };
-        counts.checks = world.checks();
+        self.counts.checks = world.checks();
         if let Err(trouble) = ended {
-            ending = tell(world, Some(step), trouble).await;
+            self.ending = tell(world, Some(step), trouble).await;
         }
-        match ending {
-            Ending::Passed => counts.passed += 1,
-            Ending::Interrupted => counts.not_run += 1,
-            _ => counts.failed += 1,
+        match self.ending {
+            Ending::Passed => self.counts.passed += 1,
+            Ending::Interrupted => self.counts.not_run += 1,
+            _ => self.counts.failed += 1,
         }
         world.emit(Event::StepFinished {
             step: step.id.value.clone(),
-            outcome: ending.into(),
+            outcome: self.ending.into(),
             took: started.elapsed(),
         });
-        if ending != Ending::Passed {
-            break;
+    }
+
+    /// The `cleanup` lines of the steps that were begun: those of the last step first, those of one step as they are listed. The second
+    /// wish to end leaves them out.
+    async fn clean_up(&self) {
+        for &at in self.begun.iter().rev() {
+            let Some(step) = self.world.lab.steps.get(at) else {
+                continue;
+            };
+            for line in 0..step.cleanup.len() {
+                if self.world.interrupt.hard.is_cancelled() {
+                    return;
+                }
+                let world = self.world.clone();
+                let done = guarded(async move {
+                    let step = world.lab.steps.get(at);
+                    match step.and_then(|step| Some((step, step.cleanup.get(line)?))) {
+                        Some((step, line)) => command::run_cleanup(&world, step, &line.value).await,
+                        None => Ok(()),
+                    }
+                });
+                if let Err(trouble) = done.await {
+                    tell_of_cleanup(self.world, step, trouble);
+                }
+            }
         }
     }
-    if ending == Ending::Passed && unseen_deaths(world).await {
-        ending = Ending::Broken;
+}
+
+/// Makes what the lab starts from.
+async fn begin(world: &World) -> Result<(), Trouble> {
+    match &world.lab.given {
+        Some(given) => given::make(world, given).await,
+        None => Ok(world.backend.start(&[], &world.interrupt.soft).await?),
     }
-    for step in begun.iter().rev() {
-        for line in &step.cleanup {
-            if world.interrupt.hard.is_cancelled() {
-                break;
-            }
-            if let Err(trouble) = command::run_cleanup(world, step, &line.value).await {
-                tell_of_cleanup(world, step, trouble);
-            }
-        }
-    }
-    LabResult { ending, counts }
 }
 
 /// Returns some time after the run was interrupted, at once when it was interrupted twice: a step that has not stopped by then is
@@ -258,7 +304,7 @@ fn skipped(world: &World, step: &Step) -> Option<String> {
 }
 
 /// Tells what went wrong, with the cluster at that moment, and says what that makes of the lab.
-async fn tell(world: &World, step: Option<&Step>, trouble: Trouble) -> Ending {
+async fn tell(world: &Arc<World>, step: Option<&Step>, trouble: Trouble) -> Ending {
     let id = step.map(|step| step.id.value.clone());
     let say = |what: String, help: Option<String>| {
         world.emit(Event::Trouble {
@@ -269,21 +315,32 @@ async fn tell(world: &World, step: Option<&Step>, trouble: Trouble) -> Ending {
     };
     let mut ending = match trouble {
         Trouble::Interrupted => return Ending::Interrupted,
+        Trouble::Bug { what } => {
+            let help = "please report it, with the journal".to_owned();
+            say(
+                format!("a bug in labrunner ended this lab: {what}"),
+                Some(help),
+            );
+            return Ending::Bug;
+        }
         Trouble::Failed => Ending::Failed,
         Trouble::Stuck { what, help } => {
             say(what, help);
             Ending::Failed
         }
-        Trouble::Broken { what, help } => {
-            say(what, Some(help));
-            Ending::Broken
-        }
-        Trouble::Unavailable { what, help } => {
+        Trouble::Unavailable { what, help } if step.is_none() => {
             say(what, Some(help));
             return Ending::Unavailable;
         }
+        // What was there when the first step began, and is not any more, has broken.
+        Trouble::Broken { what, help } | Trouble::Unavailable { what, help } => {
+            say(what, Some(help));
+            Ending::Broken
+        }
     };
-    let found = look_around(world).await;
+    let Some(found) = scene(world).await else {
+        return ending;
+    };
     if !found.died.is_empty() {
         // A check that failed since a node died is not the course's fault.
         ending = Ending::Broken;
@@ -296,41 +353,83 @@ async fn tell(world: &World, step: Option<&Step>, trouble: Trouble) -> Ending {
     ending
 }
 
+/// The cluster at this moment. A panic on the way is no reason to lose what is already known.
+async fn scene(world: &Arc<World>) -> Option<Found> {
+    let world = world.clone();
+    guarded(async move { Ok(look_around(&world).await) })
+        .await
+        .ok()
+}
+
 /// A cleanup command that could not be carried out decides nothing: the environment is removed in any case.
 fn tell_of_cleanup(world: &World, step: &Step, trouble: Trouble) {
-    let (what, help) = match trouble {
-        Trouble::Stuck { what, help } => (what, help),
-        Trouble::Broken { what, help } | Trouble::Unavailable { what, help } => (what, Some(help)),
+    let help = match &trouble {
         Trouble::Failed | Trouble::Interrupted => return,
+        Trouble::Stuck { help, .. } => help.clone(),
+        Trouble::Broken { help, .. } | Trouble::Unavailable { help, .. } => Some(help.clone()),
+        Trouble::Bug { .. } => None,
     };
     world.emit(Event::Trouble {
         step: Some(step.id.value.clone()),
-        what: format!("a cleanup command was not carried out: {what}"),
+        what: format!(
+            "a cleanup command was not carried out: {}",
+            in_one_sentence(trouble)
+        ),
         help,
     });
 }
 
-/// Whether a node died without any check seeing it; if so, that is told.
-async fn unseen_deaths(world: &World) -> bool {
-    let states = world.backend.nodes().await.unwrap_or_default();
-    if scene::died(world, &states).is_empty() {
-        return false;
+fn in_one_sentence(trouble: Trouble) -> String {
+    match trouble {
+        Trouble::Failed => "a check did not hold".to_owned(),
+        Trouble::Interrupted => "interrupted".to_owned(),
+        Trouble::Bug { what } => format!("a bug in labrunner: {what}"),
+        Trouble::Stuck { what, .. }
+        | Trouble::Broken { what, .. }
+        | Trouble::Unavailable { what, .. } => what,
     }
-    let found = look_around(world).await;
-    let help = format!(
-        "every check held, but the environment was not what it should be; {}",
-        causes(&found.died)
-    );
+}
+
+/// What the environment makes of a lab of which every check held: a node may have died without any check seeing it. If so, that is told.
+async fn unseen_end(world: &Arc<World>) -> Option<Ending> {
+    let states = {
+        let world = world.clone();
+        guarded(async move { Ok(world.backend.nodes().await?) }).await
+    };
+    let (what, help) = match states {
+        Ok(states) => {
+            let died = scene::died(world, &states);
+            if died.is_empty() {
+                return None;
+            }
+            (
+                deaths_in_words(&died),
+                format!(
+                    "every check held, but the environment was not what it should be; {}",
+                    causes(&died)
+                ),
+            )
+        }
+        Err(trouble) => (
+            format!(
+                "whether every node lived to the end is not known: {}",
+                in_one_sentence(trouble)
+            ),
+            "every check held, but the environment does not answer any more".to_owned(),
+        ),
+    };
     world.emit(Event::Trouble {
         step: None,
-        what: deaths_in_words(&found.died),
+        what,
         help: Some(help),
     });
-    world.emit(Event::Scene {
-        step: "end".to_owned(),
-        scene: found.scene,
-    });
-    true
+    if let Some(found) = scene(world).await {
+        world.emit(Event::Scene {
+            step: "end".to_owned(),
+            scene: found.scene,
+        });
+    }
+    Some(Ending::Broken)
 }
 
 fn deaths_in_words(died: &[(NodeName, Life)]) -> String {

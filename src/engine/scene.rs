@@ -17,14 +17,33 @@ const KNOWN_AS_DEAD: Duration = Duration::from_millis(1500);
 const STATES_PAUSE: Duration = Duration::from_millis(100);
 
 /// What there is to see, and the nodes that died by themselves.
+#[derive(Default)]
 pub(super) struct Found {
     pub scene: Scene,
     pub died: Vec<(NodeName, Life)>,
 }
 
-/// Looks around.
+/// How long looking around may take, the environment's own words included.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Looks around. Gives up when the run is to end at once, or when it takes too long: then there is nothing to show, and nobody died as
+/// far as is known.
 pub(super) async fn look_around(world: &World) -> Found {
-    let mut states = world.backend.nodes().await.unwrap_or_default();
+    tokio::select! {
+        biased;
+        () = world.interrupt.hard.cancelled() => Found::default(),
+        found = tokio::time::timeout(LIMIT, look(world)) => found.unwrap_or_default(),
+    }
+}
+
+async fn look(world: &World) -> Found {
+    let (mut states, untold) = match world.backend.nodes().await {
+        Ok(states) => (states, None),
+        Err(error) => (
+            Vec::new(),
+            Some(format!("how the nodes are is not known: {error}")),
+        ),
+    };
     let observation = world.look_at_all().await.observation;
     // A node stops answering some tenths of a second before the environment knows that it is dead.
     let until = Instant::now() + KNOWN_AS_DEAD;
@@ -56,6 +75,7 @@ pub(super) async fn look_around(world: &World) -> Found {
         .iter()
         .filter(|state| state.life != Life::Absent)
         .map(|state| describe(state, &observation, &names))
+        .chain(untold)
         .collect();
     let disagreements = observation
         .disagreement(&|id| names.call(id))
@@ -76,11 +96,8 @@ pub(super) fn died(world: &World, states: &[NodeState]) -> Vec<(NodeName, Life)>
     let alive = world.should_be_alive();
     states
         .iter()
-        .filter(|state| alive.contains(&state.name))
-        .filter(|state| match state.life {
-            Life::Exited(_) => true,
-            Life::Absent => world.is_made(),
-            Life::Running | Life::Paused => false,
+        .filter(|state| {
+            alive.contains(&state.name) && matches!(state.life, Life::Exited(_) | Life::Absent)
         })
         .map(|state| (state.name.clone(), state.life))
         .collect()

@@ -36,8 +36,9 @@ impl Scope<'_> {
                 };
                 let text = value.1.value.fill(|inner| without_item.value(inner))?;
                 match rest {
+                    [] => Ok(text),
                     [attribute] => self.node(&text, attribute),
-                    _ => Ok(text),
+                    _ => Err(format!("{reference} has no value here")),
                 }
             }
             [name] => self

@@ -12,7 +12,7 @@ use super::trouble::Trouble;
 use super::watch;
 use super::world::{World, raw_replies};
 use crate::lab::model::{Check, CheckKind, Step};
-use crate::load::ProbeReport;
+use crate::load::{Probe, ProbeReport};
 
 /// Runs a step that is not skipped.
 pub(super) async fn run(world: &World, step: &Step) -> Result<(), Trouble> {
@@ -40,51 +40,80 @@ impl StepRun<'_> {
             .filter(|check| check.kind.is_of_state())
             .collect();
         let acts = step.run.is_some() || step.wait.is_some();
+        // A step that does not act may still have something to wait for.
+        let goes_on = acts || !expect_state.is_empty() || step.probe.is_some();
 
-        self.before(&holds_state, if acts { &expect_state } else { &[] }, acts)
-            .await?;
+        self.before(
+            &holds_state,
+            if acts { &expect_state } else { &[] },
+            goes_on,
+        )
+        .await?;
         let probe = match &step.probe {
             Some(spec) => Some(probe::start(world, step, &spec.value).await?),
             None => None,
         };
-        let (done, broken) = (CancellationToken::new(), CancellationToken::new());
-        let act = async {
-            let result = self.act(&broken).await;
+        let (done, broke) = (CancellationToken::new(), CancellationToken::new());
+        let go_on = async {
+            let gone = self.go_on(&expect_state, probe, &broke).await;
             done.cancel();
-            result
+            gone
         };
-        // What does not hold is told when it is seen, with the time of that moment.
-        let watched = async {
+        // What holds is watched until the last thing of the step has happened, which is not the end of its command: what the command
+        // brings about may take its time, and may be rough.
+        // What does not hold is told when it is seen, and even if the command fails as well: it may well be why.
+        let watch = async {
             let held = watch::throughout(world, step, &holds_state, &done).await;
-            let told = held.broken.map_or(Ok(()), |verdict| self.decide(verdict));
+            let told = match held.broken {
+                Some(broken) if !world.interrupt.soft.is_cancelled() => self.decide(broken),
+                _ => Ok(()),
+            };
             if told.is_err() {
-                broken.cancel();
+                broke.cancel();
             }
             (told, held.looks)
         };
-        let (acted, (held, looks)) = if acts {
-            tokio::join!(act, watched)
+        let ((result, report), (held, looks)) = if goes_on {
+            tokio::join!(go_on, watch)
         } else {
-            (Ok(()), (Ok(()), 0))
+            ((Ok(()), None), (Ok(()), 0))
         };
-        let mut result = acted.and(held);
-        if result.is_ok() && !expect_state.is_empty() {
-            result = self.await_expected(&expect_state).await;
-        }
-        // A probe is stopped and told of in any case: what it counted is often why the step failed.
-        let report = match probe {
-            Some(probe) => Some(probe::stop(world, step, probe).await),
-            None => None,
-        };
+        let result = result.and(held);
         result?;
-        if let Some(report) = &report {
-            self.judge_probe("expect", &expect, report)?;
-            self.judge_probe("holds", &holds, report)?;
+        self.judge_probe("expect", &expect, report.as_ref())?;
+        self.judge_probe("holds", &holds, report.as_ref())?;
+        // Of a step that only looks, the look before was also the look after, for what does not have to last.
+        let after: Vec<&Check> = holds_state
+            .iter()
+            .copied()
+            .filter(|check| goes_on || check.lasting.is_some())
+            .collect();
+        self.after(&after, looks).await
+    }
+
+    /// The command or the pause, and what becomes true by it. The probe is stopped and told of in any case: what it counted is often why
+    /// the step failed. `broke` ends what is awaited.
+    async fn go_on(
+        &self,
+        expect: &[&Check],
+        probe: Option<Probe>,
+        broke: &CancellationToken,
+    ) -> (Result<(), Trouble>, Option<ProbeReport>) {
+        let mut result = self.act(broke).await;
+        if result.is_ok() && !expect.is_empty() {
+            result = tokio::select! {
+                biased;
+                () = broke.cancelled() => Ok(()),
+                awaited = self.await_expected(expect) => awaited,
+            };
         }
-        if acts || holds_state.iter().any(|check| check.lasting.is_some()) {
-            self.after(&holds_state, looks).await?;
+        let Some(probe) = probe else {
+            return (result, None);
+        };
+        match probe::stop(self.world, self.step, probe).await {
+            Ok(report) => (result, Some(report)),
+            Err(trouble) => (result.and(Err(trouble)), None),
         }
-        Ok(())
     }
 
     /// The checks that apply to the servers at hand. What is left out is told.
@@ -115,12 +144,17 @@ impl StepRun<'_> {
     }
 
     /// What holds throughout has to hold already, and what this step brings about must not: otherwise the step proves nothing.
-    async fn before(&self, holds: &[&Check], expect: &[&Check], acts: bool) -> Result<(), Trouble> {
+    async fn before(
+        &self,
+        holds: &[&Check],
+        expect: &[&Check],
+        goes_on: bool,
+    ) -> Result<(), Trouble> {
         let all: Vec<&Check> = holds.iter().chain(expect).copied().collect();
         if all.is_empty() {
             return Ok(());
         }
-        let look = self.world.look(&all).await;
+        let look = self.world.look_unless_interrupted(&all).await?;
         self.world.emit(Event::Observed {
             step: self.id(),
             replies: raw_replies(&look),
@@ -140,7 +174,7 @@ impl StepRun<'_> {
                 return self.decide(verdict);
             }
             // Of a step that only looks, this look is the whole of it.
-            if !acts && check.lasting.is_none() {
+            if !goes_on && check.lasting.is_none() {
                 let verdict = watch::verdict(
                     self.world,
                     check,
@@ -208,7 +242,7 @@ impl StepRun<'_> {
         &self,
         list: &'static str,
         checks: &[&Check],
-        report: &ProbeReport,
+        report: Option<&ProbeReport>,
     ) -> Result<(), Trouble> {
         for check in checks {
             if let CheckKind::Probe(test) = &check.kind {

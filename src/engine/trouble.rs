@@ -15,6 +15,8 @@ pub(super) enum Trouble {
     Broken { what: String, help: String },
     /// Somebody wished the run to end.
     Interrupted,
+    /// This program broke: the words of a panic.
+    Bug { what: String },
 }
 
 impl Trouble {

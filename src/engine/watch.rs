@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::check::{Judged, Look, in_words, lasting_in_words};
+use super::coming_true::{ComingTrue, Progress};
 use super::event::{Event, Verdict, When};
 use super::trouble::Trouble;
 use super::world::{World, raw_replies};
@@ -24,7 +25,7 @@ const TELL_PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Held {
     /// The first check that did not hold.
     pub broken: Option<Verdict>,
-    /// How often was looked.
+    /// How often was looked, the look before the step included.
     pub looks: u32,
 }
 
@@ -68,45 +69,35 @@ pub(super) async fn throughout(
     checks: &[&Check],
     done: &CancellationToken,
 ) -> Held {
-    let mut held = Held::default();
+    // One look has been made before the step.
+    let mut held = Held {
+        broken: None,
+        looks: 1,
+    };
     if checks.is_empty() {
         return held;
     }
     let started = world.clock.now();
-    let without_keys: Vec<&Check> = checks
-        .iter()
-        .copied()
-        .filter(|check| check.kind != CheckKind::GivenKeys)
-        .collect();
-    let mut keys_due = started + HOLD_PAUSE;
+    let mut due = Due::new(checks, started + HOLD_PAUSE);
+    let mut next = started + HOLD_PAUSE;
     loop {
-        // The pause comes first: one look has just been made before the command.
         tokio::select! {
             biased;
             () = done.cancelled() => return held,
-            () = world.clock.sleep_until(world.clock.now() + HOLD_PAUSE) => {}
+            () = world.clock.sleep_until(next) => {}
         }
         let now = world.clock.now();
-        let due = if now >= keys_due {
-            checks
-        } else {
-            &without_keys[..]
+        next = now + HOLD_PAUSE;
+        let watched = due.at(now, checks);
+        // A look that has begun is heeded, even if the command ends meanwhile. Only a wish to end is not kept waiting.
+        let Ok(look) = world.look_unless_interrupted(&watched).await else {
+            return held;
         };
-        let look = world.look(due).await;
-        if now >= keys_due {
-            keys_due = world.clock.now() + KEYS_PAUSE;
-        }
+        due.looked(world.clock.now(), &watched);
         held.looks += 1;
-        if let Some((check, judged)) = world
-            .judge(due, &look)
-            .into_iter()
-            .find(|(_, judged)| !judged.holds)
-        {
+        if let Some((check, judged)) = first_bad(world, &watched, &look) {
             let looked_for = world.clock.now().saturating_sub(started);
-            world.emit(Event::Observed {
-                step: step.id.value.clone(),
-                replies: raw_replies(&look),
-            });
+            observed(world, step, &look);
             held.broken = Some(verdict(
                 world,
                 check,
@@ -122,114 +113,135 @@ pub(super) async fn throughout(
     }
 }
 
-/// Looks until all checks hold in one and the same look, and have held for as long as each asks. One verdict a check; the last is a
-/// bad one if they did not come true in time.
+/// When the given keys are due to be read, which is too much to be done at every look.
+struct Due {
+    keys: Duration,
+    without_keys: bool,
+}
+
+impl Due {
+    fn new(checks: &[&Check], keys: Duration) -> Self {
+        Due {
+            keys,
+            without_keys: checks
+                .iter()
+                .all(|check| check.kind != CheckKind::GivenKeys),
+        }
+    }
+
+    /// Those of `checks` that are due at this moment.
+    fn at<'c>(&self, now: Duration, checks: &[&'c Check]) -> Vec<&'c Check> {
+        let keys_too = self.without_keys || now >= self.keys;
+        let due = |check: &&Check| keys_too || check.kind != CheckKind::GivenKeys;
+        checks.iter().copied().filter(due).collect()
+    }
+
+    /// Takes note of a look that ended now.
+    fn looked(&mut self, now: Duration, watched: &[&Check]) {
+        if watched
+            .iter()
+            .any(|check| check.kind == CheckKind::GivenKeys)
+        {
+            self.keys = now + KEYS_PAUSE;
+        }
+    }
+}
+
+fn first_bad<'c>(world: &World, checks: &[&'c Check], look: &Look) -> Option<(&'c Check, Judged)> {
+    world
+        .judge(checks, look)
+        .into_iter()
+        .find(|(_, judged)| !judged.holds)
+}
+
+fn observed(world: &World, step: &Step, look: &Look) {
+    world.emit(Event::Observed {
+        step: step.id.value.clone(),
+        replies: raw_replies(look),
+    });
+}
+
+/// Looks until all checks hold in one and the same look, and have held for as long as each asks. One verdict a check; a single bad one if
+/// they did not come true in time.
 pub(super) async fn until_all_hold(
     world: &World,
     step: &Step,
     checks: &[&Check],
 ) -> Result<Vec<Verdict>, Trouble> {
-    let started = world.clock.now();
-    // Since when each has been true without a break.
-    let mut since: Vec<Option<Duration>> = vec![None; checks.len()];
-    let mut ever = vec![false; checks.len()];
+    let mut coming = ComingTrue::new(checks.iter().map(|check| {
+        let within = check.within.unwrap_or(DEFAULT_WITHIN);
+        (within, check.lasting.unwrap_or_default())
+    }));
     let mut looks = 0;
     let mut told: Option<Duration> = None;
+    let mut begun = world.clock.now();
+    let started = begun;
     loop {
-        let look = world.look(checks).await;
+        let look = world.look_unless_interrupted(checks).await?;
         looks += 1;
-        let now = world.clock.now();
-        let elapsed = now.saturating_sub(started);
+        let elapsed = world.clock.now().saturating_sub(started);
         let judged = world.judge(checks, &look);
-        for (at, (check, judged)) in judged.iter().enumerate() {
-            since[at] = judged.holds.then(|| since[at].unwrap_or(now));
-            ever[at] |= since[at].is_some_and(|since| {
-                now.saturating_sub(since) >= check.lasting.unwrap_or_default()
-            });
-        }
-        let settled = |at: usize, check: &Check| {
-            since[at]
-                .is_some_and(|since| now.saturating_sub(since) >= check.lasting.unwrap_or_default())
+        let holds: Vec<bool> = judged.iter().map(|(_, judged)| judged.holds).collect();
+        let decided = |check: &Check, judged: Judged, look: Option<&Look>| {
+            let when = When::After;
+            verdict(world, check, "expect", when, judged, looks, elapsed, look)
         };
-        if judged
-            .iter()
-            .enumerate()
-            .all(|(at, (check, _))| settled(at, check))
-        {
-            world.emit(Event::Observed {
-                step: step.id.value.clone(),
-                replies: raw_replies(&look),
-            });
-            return Ok(judged
-                .into_iter()
-                .map(|(check, judged)| {
-                    verdict(
-                        world,
-                        check,
-                        "expect",
-                        When::After,
-                        judged,
-                        looks,
-                        elapsed,
-                        None,
-                    )
-                })
-                .collect());
-        }
-        // Each check has its own deadline for coming true at all; the latest is that for being true together.
-        let limit = |check: &Check| {
-            check.within.unwrap_or(DEFAULT_WITHIN) + check.lasting.unwrap_or_default()
-        };
-        let latest = checks
-            .iter()
-            .map(|check| limit(check))
-            .max()
-            .unwrap_or_default();
-        let overdue = judged.iter().enumerate().find(|(at, (check, _))| {
-            !settled(*at, check) && (elapsed > latest || (!ever[*at] && elapsed > limit(check)))
-        });
-        if let Some((_, (check, bad))) = overdue {
-            world.emit(Event::Observed {
-                step: step.id.value.clone(),
-                replies: raw_replies(&look),
-            });
-            let mut bad = bad.clone();
-            if bad.holds {
-                bad = Judged {
-                    holds: false,
-                    seen: format!("{}, but not for long enough", bad.seen),
-                };
+        match coming.see(begun.saturating_sub(started), elapsed, &holds) {
+            Progress::All => {
+                observed(world, step, &look);
+                return Ok(judged
+                    .into_iter()
+                    .map(|(check, judged)| decided(check, judged, None))
+                    .collect());
             }
-            return Ok(vec![verdict(
-                world,
-                check,
-                "expect",
-                When::After,
-                bad,
-                looks,
-                elapsed,
-                Some(&look),
-            )]);
-        }
-        if let Some((check, judged)) = judged.iter().find(|(_, judged)| !judged.holds)
-            && told.is_none_or(|told| elapsed.saturating_sub(told) >= TELL_PAUSE)
-        {
-            told = Some(elapsed);
-            let what = world.in_scope(None, |scope| in_words(&check.kind, scope));
-            world.emit(Event::Waiting {
-                step: step.id.value.clone(),
-                what,
-                seen: judged.seen.clone(),
-            });
+            Progress::Overdue(at) => {
+                observed(world, step, &look);
+                return Ok(judged
+                    .into_iter()
+                    .skip(at)
+                    .take(1)
+                    .map(|(check, judged)| decided(check, too_late(judged), Some(&look)))
+                    .collect());
+            }
+            Progress::Awaiting(at) => {
+                if let Some((check, judged)) = judged.get(at)
+                    && told.is_none_or(|told| elapsed.saturating_sub(told) >= TELL_PAUSE)
+                {
+                    told = Some(elapsed);
+                    let what = world.in_scope(None, |scope| in_words(&check.kind, scope));
+                    let so_far = if judged.holds {
+                        ", but not for long enough yet"
+                    } else {
+                        ""
+                    };
+                    world.emit(Event::Waiting {
+                        step: step.id.value.clone(),
+                        what,
+                        seen: format!("{}{so_far}", judged.seen),
+                    });
+                }
+            }
         }
         tokio::select! {
-            () = world.clock.sleep_until(now + AWAIT_PAUSE) => {}
+            () = world.clock.sleep_until(world.clock.now() + AWAIT_PAUSE) => {}
             () = world.interrupt.soft.cancelled() => return Err(Trouble::Interrupted),
         }
+        begun = world.clock.now();
     }
 }
 
-/// Whether what holds still holds after the step, for as long as each check asks. One verdict a check; the last is bad if one does not.
+/// What is to be told of a check that is overdue. It may be true by now.
+fn too_late(judged: Judged) -> Judged {
+    if !judged.holds {
+        return judged;
+    }
+    Judged {
+        holds: false,
+        seen: format!("{}, but too late", judged.seen),
+    }
+}
+
+/// Whether what holds still holds after the step, for as long as each check asks. One verdict a check, or a single bad one.
 pub(super) async fn still_hold(
     world: &World,
     step: &Step,
@@ -242,60 +254,41 @@ pub(super) async fn still_hold(
         .filter_map(|check| check.lasting)
         .max()
         .unwrap_or_default();
+    let mut due = Due::new(checks, started);
     let mut looks = looks_before;
     loop {
-        let elapsed = world.clock.now().saturating_sub(started);
-        // A check is watched for its own time, and all once more at the end.
+        let now = world.clock.now();
+        let elapsed = now.saturating_sub(started);
+        // A check is watched for its own time; all are looked at once more at the end.
         let last = elapsed >= longest;
-        let watched: Vec<&Check> = checks
-            .iter()
-            .copied()
-            .filter(|check| {
-                last || looks == looks_before || check.lasting.is_some_and(|time| time >= elapsed)
-            })
-            .collect();
-        let look = world.look(&watched).await;
+        let watched: Vec<&Check> = if last || looks == looks_before {
+            checks.to_vec()
+        } else {
+            let own_time = |check: &&Check| check.lasting.is_some_and(|time| time >= elapsed);
+            due.at(now, checks).into_iter().filter(own_time).collect()
+        };
+        let look = world.look_unless_interrupted(&watched).await?;
+        due.looked(world.clock.now(), &watched);
         looks += 1;
-        let judged = world.judge(&watched, &look);
-        if let Some((check, bad)) = judged.iter().find(|(_, judged)| !judged.holds) {
-            world.emit(Event::Observed {
-                step: step.id.value.clone(),
-                replies: raw_replies(&look),
-            });
-            return Ok(vec![verdict(
-                world,
-                check,
-                "holds",
-                When::After,
-                bad.clone(),
-                looks,
-                elapsed,
-                Some(&look),
-            )]);
+        let looked_for = world.clock.now().saturating_sub(started);
+        let decided = |check: &Check, judged: Judged, look: Option<&Look>| {
+            let when = When::After;
+            verdict(world, check, "holds", when, judged, looks, looked_for, look)
+        };
+        if let Some((check, bad)) = first_bad(world, &watched, &look) {
+            observed(world, step, &look);
+            return Ok(vec![decided(check, bad, Some(&look))]);
         }
         if last {
-            world.emit(Event::Observed {
-                step: step.id.value.clone(),
-                replies: raw_replies(&look),
-            });
-            return Ok(judged
+            observed(world, step, &look);
+            return Ok(world
+                .judge(&watched, &look)
                 .into_iter()
-                .map(|(check, judged)| {
-                    verdict(
-                        world,
-                        check,
-                        "holds",
-                        When::After,
-                        judged,
-                        looks,
-                        elapsed,
-                        None,
-                    )
-                })
+                .map(|(check, judged)| decided(check, judged, None))
                 .collect());
         }
         tokio::select! {
-            () = world.clock.sleep_until((started + longest).min(world.clock.now() + HOLD_PAUSE)) => {}
+            () = world.clock.sleep_until((started + longest).min(now + HOLD_PAUSE)) => {}
             () = world.interrupt.soft.cancelled() => return Err(Trouble::Interrupted),
         }
     }

@@ -1,7 +1,7 @@
 //! All that the steps of one lab share: the backend, the eyes on its nodes, names, saved values.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::admin::GivenKeys;
 use crate::backend::{Backend, Clock};
 use crate::cluster::{NodeName, ServerVersion};
 use crate::lab::Lab;
-use crate::lab::action::{Action, LinkChange, NodeChange, Output};
+use crate::lab::action::{Action, NodeChange, Output, RedisCliCall};
 use crate::lab::environment::CourseNode;
 use crate::lab::model::{Check, CheckKind, Item, Step};
 use crate::lab::quantity::VersionRule;
@@ -46,7 +46,6 @@ pub(super) struct World {
     server: Mutex<Option<ServerVersion>>,
     /// Nodes that should be running, as far as the lab's own commands say.
     alive: Mutex<BTreeSet<NodeName>>,
-    made: AtomicBool,
     checks: AtomicUsize,
 }
 
@@ -73,7 +72,6 @@ impl World {
             saved: Mutex::default(),
             server: Mutex::new(None),
             alive: Mutex::default(),
-            made: AtomicBool::new(false),
             checks: AtomicUsize::new(0),
             book,
             lab,
@@ -223,37 +221,53 @@ impl World {
         })
     }
 
-    /// Takes note of what an action is about to end, so that a node that dies by itself is told from one that was stopped.
-    pub fn note_action(&self, action: &Action) {
-        let mut alive = lock(&self.alive);
-        match action {
-            Action::Nodes { change, nodes } => {
-                if let NodeChange::Stop | NodeChange::Kill | NodeChange::Remove = change {
-                    alive.retain(|node| !nodes.contains(node));
-                }
-            }
-            // SHUTDOWN and DEBUG can end a node as well.
-            Action::RedisCli(call) if !call.cluster_mode => {
-                let word = call.words.first().map(|word| word.to_ascii_uppercase());
-                if matches!(word.as_deref(), Some("SHUTDOWN" | "DEBUG")) {
-                    let node = call
-                        .port
-                        .and_then(CourseNode::on_port)
-                        .or_else(|| call.host.as_deref().and_then(CourseNode::at_host));
-                    if let Some(node) = node {
-                        alive.remove(&node.name());
-                    }
-                }
-            }
-            Action::RedisCli(_)
-            | Action::Links {
-                change: LinkChange::Connect | LinkChange::Disconnect,
-                ..
-            } => {}
+    /// Looks as [`look`](Self::look) does, unless the run is to end.
+    pub async fn look_unless_interrupted(&self, checks: &[&Check]) -> Result<Look, Trouble> {
+        tokio::select! {
+            biased;
+            () = self.interrupt.soft.cancelled() => Err(Trouble::Interrupted),
+            look = self.look(checks) => Ok(look),
         }
     }
 
-    /// Takes note of what an action has started. One that failed has started nothing for certain.
+    /// Asks the nodes for their version, until one has told it. A lab with `given` knows it from there.
+    pub async fn learn_server(&self) {
+        if self.server().is_some() {
+            return;
+        }
+        let info = self.nodes.iter().cloned().collect();
+        let wanted = Needs {
+            info,
+            ..Needs::default()
+        };
+        let seen = self.observer.look(&wanted).await;
+        let server = seen
+            .views
+            .values()
+            .find_map(|view| view.as_ref().ok()?.info.as_ref()?.value.server());
+        if server.is_some() {
+            *lock(&self.server) = server;
+        }
+    }
+
+    /// Takes note of what an action is about to do to nodes, so that a node that dies by itself is told from one that was stopped.
+    pub fn note_action(&self, action: &Action) {
+        let ended = match action {
+            Action::Nodes {
+                change:
+                    NodeChange::Stop | NodeChange::Kill | NodeChange::Restart | NodeChange::Remove,
+                nodes,
+            } => nodes.clone(),
+            Action::RedisCli(call) => ended_by(call, &self.nodes),
+            Action::Nodes { .. } | Action::Links { .. } => Vec::new(),
+        };
+        let mut alive = lock(&self.alive);
+        for node in ended {
+            alive.remove(&node);
+        }
+    }
+
+    /// Takes note of what an action that was carried out has done to nodes.
     pub fn note_done(&self, action: &Action, output: &Output) {
         if let Action::Nodes {
             change: NodeChange::Up | NodeChange::Start | NodeChange::Restart,
@@ -265,15 +279,6 @@ impl World {
         }
     }
 
-    /// Takes note that the environment is as `given` asks: from now on a node that is not there is one that was removed.
-    pub fn note_made(&self) {
-        self.made.store(true, Ordering::Relaxed);
-    }
-
-    pub fn is_made(&self) -> bool {
-        self.made.load(Ordering::Relaxed)
-    }
-
     pub fn note_started(&self, nodes: &[NodeName]) {
         lock(&self.alive).extend(nodes.iter().cloned());
     }
@@ -281,6 +286,48 @@ impl World {
     pub fn should_be_alive(&self) -> BTreeSet<NodeName> {
         lock(&self.alive).clone()
     }
+}
+
+/// The nodes that a call of redis-cli ends, or may end: `SHUTDOWN`, and those of `DEBUG`'s subcommands that crash.
+fn ended_by(call: &RedisCliCall, all: &[NodeName]) -> Vec<NodeName> {
+    let ends = |words: &[&str]| match words {
+        [first, ..] if first.eq_ignore_ascii_case("SHUTDOWN") => true,
+        [first, second, ..] if first.eq_ignore_ascii_case("DEBUG") => [
+            "SEGFAULT",
+            "PANIC",
+            "ASSERT",
+            "OOM",
+            "RESTART",
+            "CRASH-AND-RECOVER",
+        ]
+        .iter()
+        .any(|word| second.eq_ignore_ascii_case(word)),
+        _ => false,
+    };
+    let words: Vec<&str> = call.words.iter().map(String::as_str).collect();
+    if call.cluster_mode {
+        // `call HOST:PORT COMMAND` sends the command to every node.
+        return match words[..] {
+            ["call", _, ref command @ ..] if ends(command) => all.to_vec(),
+            _ => Vec::new(),
+        };
+    }
+    let typed_in = |line: &str| ends(&line.split_whitespace().collect::<Vec<_>>());
+    let from_stdin = || {
+        words.is_empty()
+            && call
+                .stdin
+                .as_deref()
+                .is_some_and(|text| text.lines().any(typed_in))
+    };
+    if !ends(&words) && !from_stdin() {
+        return Vec::new();
+    }
+    let host = call.host.as_deref().and_then(CourseNode::at_host);
+    host.or_else(|| call.port.and_then(CourseNode::on_port))
+        .map(|node| node.name())
+        .into_iter()
+        .collect()
 }
 
 /// The raw replies of a look, for the journal and as evidence.

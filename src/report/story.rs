@@ -168,6 +168,8 @@ impl Story {
                 let ending = failure::ending(command);
                 self.command_ends(&ending, output, &mut out);
             }
+            // Why it was, the step's trouble tells.
+            Event::CommandGivenUp { .. } => {}
             Event::Saved { name, value, .. } => self.detail(
                 &mut out,
                 &format!("saved {name} = {}", one_line(value)),

@@ -1,58 +1,17 @@
 //! The Docker engine, for tests that need a real one.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::support;
 
 /// Starting containers is work for the processor: tests that do it take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Whose turn it is. `None` where the test can't run: without an engine or an image of Redis it says loudly that it was skipped; where
-/// the environment variable `LABRUNNER_REQUIRE` (a comma-separated list) has `docker`, it fails instead.
+/// Whose turn it is. `None` where the test can't run, which has been told then.
 pub fn turn(test: &str) -> Option<MutexGuard<'static, ()>> {
-    let Some(missing) = missing() else {
-        return Some(TURN.lock().unwrap_or_else(PoisonError::into_inner));
-    };
-    let required = std::env::var("LABRUNNER_REQUIRE").unwrap_or_default();
-    assert!(
-        !required.split(',').any(|word| word.trim() == "docker"),
-        "{test}: {missing}, and LABRUNNER_REQUIRE names docker"
-    );
-    eprintln!("SKIPPED {test}: {missing}");
-    None
-}
-
-/// What is missing, found out as `labrunner` does.
-fn missing() -> Option<String> {
-    let answers = |args: &[&str]| {
-        Command::new("docker")
-            .args(args)
-            .stdin(Stdio::null())
-            .output()
-            .is_ok_and(|output| output.status.success() && !output.stdout.trim_ascii().is_empty())
-    };
-    if !answers(&["version", "--format", "{{.Server.Version}}"]) {
-        return Some("there is no Docker engine that answers".to_owned());
-    }
-    let named = std::env::var("LAB_REDIS_IMAGE").unwrap_or_default();
-    let named = if named.is_empty() {
-        "redis:7.2"
-    } else {
-        &named
-    };
-    let ours = [
-        "image",
-        "ls",
-        "--quiet",
-        "--filter",
-        "label=labrunner.image=redis",
-    ];
-    if !answers(&["image", "inspect", "--format", "{{.Id}}", named]) && !answers(&ours) {
-        return Some(format!(
-            "the image {named} is not here, and none was made by .ci/images"
-        ));
-    }
-    None
+    support::may_run("docker", test).then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// What `docker ARGS` prints.

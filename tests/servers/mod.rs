@@ -1,7 +1,7 @@
 //! Real `redis-server` processes on free loopback ports, for tests. They are killed when the test ends, however it ends;
 //! when it fails, the last lines of their logs are shown.
 //!
-//! Each test file uses a part of this.
+//! Each test file uses a part of this, and has the module `support` beside it.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use std::fs::File;
@@ -14,34 +14,14 @@ use std::time::{Duration, Instant};
 use labrunner::cluster::{Endpoint, NodeName};
 use labrunner::resp::{Address, AddressBook};
 
+use crate::support::{may_run, redis_server};
+
 /// Client ports. A node's bus port is 10000 higher, and from 32768 the system gives ports to everybody's connections.
 const PORTS: std::ops::Range<u16> = 22_000..22_768;
 
-/// The server to start: `redis-server`, or what the environment variable `LABRUNNER_TEST_SERVER` names, so that the same
-/// tests run against every version.
-fn program() -> std::ffi::OsString {
-    std::env::var_os("LABRUNNER_TEST_SERVER").unwrap_or_else(|| "redis-server".into())
-}
-
-/// Whether the test can run. Without `redis-server` it says loudly that it was skipped; where the environment variable
-/// `LABRUNNER_REQUIRE` (a comma-separated list) has `redis`, it fails instead.
+/// Whether the test can run; see [`may_run`].
 pub fn available(test: &str) -> bool {
-    if (Path::new(&program()).is_absolute() || found("redis-server")) && found("redis-cli") {
-        return true;
-    }
-    let required = std::env::var("LABRUNNER_REQUIRE").unwrap_or_default();
-    assert!(
-        !required.split(',').any(|word| word.trim() == "redis"),
-        "{test}: redis-server is not installed, and LABRUNNER_REQUIRE says that it must be"
-    );
-    eprintln!("SKIPPED {test}: redis-server is not installed");
-    false
-}
-
-fn found(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    })
+    may_run("redis", test)
 }
 
 /// Servers with cluster mode on, named `redis-1`, `redis-2` and so on. They announce `127.0.1.N`, while the address book
@@ -103,7 +83,7 @@ impl Servers {
             server.address.announced.port.to_string(),
             server.address.announced.host.clone(),
         );
-        let process = Command::new(program())
+        let process = Command::new(redis_server())
             .args([
                 "--port",
                 &port,

@@ -46,9 +46,13 @@ fn judge_field(
         Err(why) => Judged::new(false, why),
         Ok(wanted) => match (
             Comparison::parse(&wanted, Unit::Count),
-            actual.parse::<f64>(),
+            // INFO has values that are no numbers, `nan` and `inf`; a comparison with those would hold or not by accident.
+            actual
+                .parse::<f64>()
+                .ok()
+                .filter(|actual| actual.is_finite()),
         ) {
-            (Ok(comparison), Ok(actual)) => Judged::new(comparison.holds(actual), seen),
+            (Ok(comparison), Some(actual)) => Judged::new(comparison.holds(actual), seen),
             _ => Judged::new(actual == wanted, seen),
         },
     }
@@ -77,9 +81,19 @@ pub(super) fn judge_lag(
         let master = names
             .get(&master_id)
             .ok_or_else(|| format!("the master of {replica}, {host}:{port}, does not answer"))?;
+        let its_master = info_of(master, observation)?;
+        // Offsets count the bytes of one history. A replica that has not synchronised has another one than its master, and so has one
+        // whose old master came back: their difference means nothing then.
+        let history = |info: &Info| info.get("master_replid").map(str::to_owned);
+        if history(its_master).is_none() || history(its_master) != history(info) {
+            let link = info.get("master_link_status").unwrap_or("not told");
+            return Err(format!(
+                "{replica} has not synchronised with {master} (its link is {link})"
+            ));
+        }
         let offset =
             |info: &Info, field: &str| info.number::<i64>(field).map_err(|error| error.to_string());
-        let ahead = offset(info_of(master, observation)?, "master_repl_offset")?;
+        let ahead = offset(its_master, "master_repl_offset")?;
         let behind = offset(info, "slave_repl_offset")?;
         // The two are asked one moment apart, so that the replica may seem to be ahead; that is no lag.
         let lag = (ahead - behind).max(0);

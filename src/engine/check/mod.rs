@@ -5,6 +5,8 @@ mod info;
 mod node;
 mod output;
 mod probe;
+#[cfg(test)]
+mod scenes;
 mod words;
 
 use super::names::Names;
@@ -34,8 +36,12 @@ impl Judged {
         }
     }
 
-    /// All of several: what was seen is the first that is not as it should be, or, if all are, all of them.
+    /// All of several: what was seen is the first that is not as it should be, or, if all are, all of them. Of none at all nothing is
+    /// known, so that does not hold.
     fn all(parts: Vec<Judged>) -> Self {
+        if parts.is_empty() {
+            return Judged::new(false, "there is nothing in this check");
+        }
         match parts.iter().find(|part| !part.holds) {
             Some(bad) => bad.clone(),
             None => {

@@ -6,6 +6,7 @@ use crate::cluster::{Node, NodeName, Topology};
 use crate::engine::names::Names;
 use crate::lab::model::{Health, NodeTest};
 use crate::observe::Observation;
+use crate::resp::RespError;
 
 /// What a view says of the node's line in it, if there is one: whether that is as it should be, and what it is.
 type SeenIn<'a> = dyn Fn(&Topology, Option<&Node>) -> (bool, String) + 'a;
@@ -19,15 +20,7 @@ pub(super) fn judge(test: &NodeTest, observation: &Observation, names: &Names) -
         .collect();
     let mut parts = Vec::new();
     if let Some(running) = test.running {
-        parts.push(match observation.views.get(name) {
-            Some(Ok(_)) => Judged::new(running, format!("{name} answers")),
-            Some(Err(why)) => {
-                let why = why.to_string();
-                let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why);
-                Judged::new(!running, format!("{name} does not answer ({why})"))
-            }
-            None => Judged::new(!running, format!("{name} was not asked")),
-        });
+        parts.push(judge_running(running, name, observation));
     }
     if let Some(member) = test.member {
         let others: Vec<_> = views.iter().filter(|(viewer, _)| *viewer != name).collect();
@@ -70,17 +63,19 @@ pub(super) fn judge(test: &NodeTest, observation: &Observation, names: &Names) -
     let unknown = || (false, format!("{name} is not known"));
     if let Some(is_master) = test.is_master {
         parts.push(seen_by_all(&|_, line| match line {
-            Some(line) => (
-                line.is_master() == is_master,
-                format!(
-                    "{name} is a {}",
-                    if line.is_master() {
-                        "master"
-                    } else {
-                        "replica"
-                    }
-                ),
-            ),
+            Some(line) => {
+                let word = match (line.is_master(), line.is_replica()) {
+                    (true, _) => "a master",
+                    (false, true) => "a replica",
+                    (false, false) => "neither a master nor a replica",
+                };
+                let holds = if is_master {
+                    line.is_master()
+                } else {
+                    line.is_replica()
+                };
+                (holds, format!("{name} is {word}"))
+            }
             None => unknown(),
         }));
     }
@@ -97,18 +92,22 @@ pub(super) fn judge(test: &NodeTest, observation: &Observation, names: &Names) -
                         ),
                     )
                 }
-                Some(None) => (false, format!("{name} is a master")),
+                Some(None) => (false, format!("{name} has no master")),
                 None => unknown(),
             },
         ));
     }
     if let Some(wanted) = &test.slots {
-        parts.push(seen_by_all(&|_, line| {
-            let slots = line.map_or(0, |line| line.slots.len());
-            (
-                wanted.holds(slots as f64),
-                format!("{name} owns {slots} slots"),
-            )
+        // A node that nobody knows owns nothing either, but that is another thing: `member: false`.
+        parts.push(seen_by_all(&|_, line| match line {
+            Some(line) => {
+                let slots = line.slots.len();
+                (
+                    wanted.holds(slots as f64),
+                    format!("{name} owns {slots} slots"),
+                )
+            }
+            None => unknown(),
         }));
     }
     if let Some(wanted) = &test.owns {
@@ -125,16 +124,18 @@ pub(super) fn judge(test: &NodeTest, observation: &Observation, names: &Names) -
         }));
     }
     if let Some(wanted) = &test.replicas {
-        parts.push(seen_by_all(&|view, line| {
-            let replicas = line.map_or(0, |line| {
-                view.replicas_of(line.id)
+        parts.push(seen_by_all(&|view, line| match line {
+            Some(line) => {
+                let replicas = view
+                    .replicas_of(line.id)
                     .filter(|replica| is_well(replica))
-                    .count()
-            });
-            (
-                wanted.holds(replicas as f64),
-                format!("{name} has {replicas} replicas"),
-            )
+                    .count();
+                (
+                    wanted.holds(replicas as f64),
+                    format!("{name} has {replicas} replicas"),
+                )
+            }
+            None => unknown(),
         }));
     }
     if let Some(wanted) = test.health {
@@ -166,11 +167,36 @@ pub(super) fn judge(test: &NodeTest, observation: &Observation, names: &Names) -
     Judged::all(parts)
 }
 
-/// The line about a node in a view.
+/// Whether a node answers. One that answers with an error (it is still loading, say) runs, but not as it should: neither is true of it.
+fn judge_running(wanted: bool, name: &NodeName, observation: &Observation) -> Judged {
+    match observation.views.get(name) {
+        Some(Ok(_)) => Judged::new(wanted, format!("{name} answers")),
+        Some(Err(why @ (RespError::NoConnection { .. } | RespError::TimedOut { .. }))) => {
+            let why = why.to_string();
+            let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why);
+            Judged::new(!wanted, format!("{name} does not answer ({why})"))
+        }
+        Some(Err(why @ RespError::Broken { .. })) => Judged::new(
+            false,
+            format!("{name} is there, but does not answer as it should ({why})"),
+        ),
+        None => Judged::new(false, format!("{name} was not asked")),
+    }
+}
+
+/// The line about a node in a view. A node that was reset has a new id, and others may still have a line about the old one.
 fn line<'a>(view: &'a Topology, name: &NodeName, names: &Names) -> Option<&'a Node> {
-    view.nodes
-        .iter()
-        .find(|node| !node.flags.handshake && names.name_of(node) == Some(name))
+    let mut lines = view
+        .members()
+        .filter(|node| names.name_of(node) == Some(name));
+    let first = lines.next()?;
+    let current = names.id(name);
+    Some(
+        std::iter::once(first)
+            .chain(lines)
+            .find(|node| Some(node.id) == current)
+            .unwrap_or(first),
+    )
 }
 
 /// What most of the others think of a node.
@@ -180,9 +206,9 @@ fn judge_health(
     views: &[(&NodeName, &Topology)],
     names: &Names,
 ) -> Judged {
-    let opinions: Vec<Health> = views
-        .iter()
-        .filter(|(viewer, _)| *viewer != name)
+    let others = views.iter().filter(|(viewer, _)| *viewer != name);
+    let asked = others.clone().count();
+    let opinions: Vec<Health> = others
         .filter_map(|(_, view)| line(view, name, names))
         .map(|line| match (line.flags.failed, line.flags.suspected) {
             (true, _) => Health::Failed,
@@ -197,6 +223,15 @@ fn judge_health(
             .count()
     };
     let [ok, suspected, failed] = [Health::Ok, Health::Suspected, Health::Failed].map(count);
-    let seen = format!("{ok} others call {name} well, {suspected} suspected, {failed} failed");
-    Judged::new(count(wanted) * 2 > opinions.len(), seen)
+    let mut seen = format!("{ok} others call {name} well, {suspected} suspected, {failed} failed");
+    if opinions.len() < asked {
+        let unknown = asked - opinions.len();
+        seen = format!("{seen}, and {unknown} do not know it");
+    }
+    // Those that don't know it are no help to any opinion.
+    Judged::new(count(wanted) * 2 > asked, seen)
 }
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+mod tests;

@@ -67,7 +67,10 @@ fn judge_text(stream: Stream, test: &TextTest, output: &Output, scope: &Scope<'_
         }
     };
     with(&test.equals, &|wanted| text == wanted);
-    with(&test.contains, &|wanted| text.contains(wanted));
+    // Nothing at all stands in every text, so it is not looked for.
+    with(&test.contains, &|wanted| {
+        !wanted.is_empty() && text.contains(wanted)
+    });
     with(&test.lacks, &|wanted| !text.contains(wanted));
     if let Some(pattern) = &test.matches {
         parts.push(Judged::new(pattern.0.is_match(text), shown()));
@@ -113,6 +116,12 @@ fn judge_json(path: &JsonPath, test: &JsonTest, output: &Output, scope: &Scope<'
 /// # Errors
 /// Why there is none.
 pub fn read_json(path: &JsonPath, output: &Output) -> Result<Value, String> {
+    if output.cut_bytes > 0 {
+        return Err(format!(
+            "stdout is too long to be read as JSON: {} bytes of the output were not kept",
+            output.cut_bytes
+        ));
+    }
     let value: Value = serde_json::from_str(&output.stdout)
         .map_err(|error| format!("stdout is not JSON: {error}"))?;
     let mut at = &value;

@@ -4,15 +4,32 @@ use super::Judged;
 use crate::lab::model::ProbeTest;
 use crate::load::ProbeReport;
 
-/// Decides what a probe counted.
-pub fn judge_probe(test: &ProbeTest, report: &ProbeReport) -> Judged {
+/// Decides what a probe counted. Without a report there was none.
+pub fn judge_probe(test: &ProbeTest, report: Option<&ProbeReport>) -> Judged {
+    let Some(report) = report else {
+        return Judged::new(false, "there was no probe");
+    };
+    if report.operations == 0 && test.counts.iter().all(|(name, _)| *name != "operations") {
+        // Whatever is asked of nothing is true of it.
+        return Judged::new(false, "the probe did not begin a single operation");
+    }
     let parts = test.counts.iter().map(|(name, wanted)| {
         let (actual, words) = match *name {
             "operations" => count(report.operations, "operations"),
             "failed" => count(report.failed, "failed"),
-            // Nothing is known of lost writes before every acknowledged key was read back.
-            "lost" if !report.audited => {
-                return Judged::new(false, "the acknowledged keys could not be read back");
+            // Little is known of lost and changed writes before every acknowledged key was read back, and nothing if there is none.
+            "lost" | "wrong" if !report.audited => {
+                let met = format!("{} lost and {} wrong until then", report.lost, report.wrong);
+                return Judged::new(
+                    false,
+                    format!("the acknowledged keys could not be read back ({met})"),
+                );
+            }
+            "lost" | "wrong" if report.acknowledged == 0 => {
+                return Judged::new(
+                    false,
+                    format!("no write was acknowledged, so none could be {name}"),
+                );
             }
             "lost" => count(report.lost, "lost"),
             "wrong" => count(report.wrong, "wrong"),

@@ -1,0 +1,292 @@
+//! An environment for tests of the engine: real redis-servers where a lab looks at nodes, and commands that do what their name says.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use labrunner::backend::{Backend, BackendError, Clock, Life, NodeState, RealClock};
+use labrunner::cluster::{NodeName, Reply};
+use labrunner::lab::action::{Action, Limits, NodeChange, Output, RedisCliCall};
+use labrunner::lab::environment::CourseNode;
+use labrunner::resp::{AddressBook, Client};
+use tokio_util::sync::CancellationToken;
+
+use crate::servers::Servers;
+
+/// The environment. What a test wants to go wrong it sets before the run.
+pub struct Environment {
+    clock: RealClock,
+    book: AddressBook,
+    servers: Mutex<Servers>,
+    /// Nodes that are not simply absent, by what `nodes` will say.
+    lives: Mutex<BTreeMap<NodeName, Life>>,
+    performed: Mutex<Vec<String>>,
+    removed: AtomicUsize,
+    wrong: Wrong,
+}
+
+/// What goes wrong.
+#[derive(Default)]
+pub struct Wrong {
+    pub start_fails: Option<BackendError>,
+    pub start_hangs: bool,
+    pub remove_fails: Option<BackendError>,
+    pub remove_panics: bool,
+    pub nodes_fail: bool,
+}
+
+/// For nodes of which none is ever looked at. Their ports are closed.
+pub fn without_servers() -> Environment {
+    environment(Servers::prepare(1))
+}
+
+/// With servers that `docker compose up -d redis-N` or `given` starts. Each answers as soon as that command has ended.
+pub fn with_servers(count: u16) -> Environment {
+    environment(Servers::prepare(count))
+}
+
+fn environment(servers: Servers) -> Environment {
+    Environment {
+        clock: RealClock::new(),
+        book: servers.book(),
+        servers: Mutex::new(servers),
+        lives: Mutex::default(),
+        performed: Mutex::default(),
+        removed: AtomicUsize::new(0),
+        wrong: Wrong::default(),
+    }
+}
+
+pub fn broken(what: &str) -> BackendError {
+    BackendError::Broken {
+        what: what.to_owned(),
+        help: "start again".to_owned(),
+    }
+}
+
+pub fn unavailable(what: &str) -> BackendError {
+    BackendError::Unavailable {
+        what: what.to_owned(),
+        help: "install it".to_owned(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Environment {
+    /// The same, where this goes wrong.
+    pub fn with(mut self, wrong: Wrong) -> Self {
+        self.wrong = wrong;
+        self
+    }
+
+    /// A client of a node.
+    pub fn client(&self, node: &str) -> Client {
+        let address = self.book.get(&NodeName::new(node)).unwrap();
+        Client::new(address.clone(), Duration::from_secs(5))
+    }
+
+    /// Lets a node die by itself.
+    pub fn let_die(&self, node: &str) {
+        lock(&self.servers).kill(node);
+        lock(&self.lives).insert(NodeName::new(node), Life::Exited(139));
+    }
+
+    /// Hangs a node, or wakes it.
+    pub fn signal(&self, node: &str, signal: &str) {
+        lock(&self.servers).signal(node, signal);
+    }
+
+    /// What was performed, in order.
+    pub fn performed(&self) -> Vec<String> {
+        lock(&self.performed).clone()
+    }
+
+    /// How often all was removed.
+    pub fn removed(&self) -> usize {
+        self.removed.load(Ordering::SeqCst)
+    }
+
+    async fn start_servers(&self, nodes: &[NodeName]) {
+        for node in nodes {
+            if lock(&self.lives).get(node) == Some(&Life::Running) {
+                continue;
+            }
+            lock(&self.servers).start_node(node.as_str());
+            lock(&self.lives).insert(node.clone(), Life::Running);
+        }
+        for node in nodes {
+            let client = self.client(node.as_str());
+            let until = Instant::now() + Duration::from_secs(20);
+            while client.call(&["PING"]).await != Ok(Reply::Status("PONG".into())) {
+                assert!(Instant::now() < until, "{node} does not answer");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
+    async fn redis_cli(
+        &self,
+        call: &RedisCliCall,
+        limits: Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Output, BackendError> {
+        let words: Vec<&str> = call.words.iter().map(String::as_str).collect();
+        Ok(match words[..] {
+            // Commands that no server has.
+            ["SAY", ref words @ ..] => ended(0, &words.join(" "), ""),
+            ["LINES", ref lines @ ..] => ended(0, &lines.join("\n"), ""),
+            ["EXIT", code, ref words @ ..] => ended(code.parse().unwrap(), "", &words.join(" ")),
+            ["FLOOD", ref words @ ..] => Output {
+                cut_bytes: 1000,
+                ..ended(0, &words.join(" "), "")
+            },
+            ["HANG"] => tokio::select! {
+                () = cancel.cancelled() => return Err(BackendError::Cancelled),
+                () = tokio::time::sleep(limits.time) => Output {
+                    took: limits.time,
+                    ..Output::default()
+                },
+            },
+            // As a program does that the same Ctrl-C ended.
+            ["DIE-WITH-IT"] => {
+                cancel.cancelled().await;
+                ended(130, "", "interrupted")
+            }
+            ["PANIC"] => panic!("no such luck"),
+            ["BREAK"] => return Err(broken("the toolbox is gone")),
+            ["VANISH"] => return Err(unavailable("the engine is gone")),
+            // All others.
+            _ => {
+                let node = call.port.and_then(CourseNode::on_port).unwrap().name();
+                match self.client(node.as_str()).call(&words).await {
+                    Ok(Reply::Error(error)) => ended(1, &error, ""),
+                    Ok(reply) => ended(0, &reply.as_text().unwrap_or_default(), ""),
+                    Err(error) => ended(1, "", &error.to_string()),
+                }
+            }
+        })
+    }
+}
+
+fn ended(exit: i32, stdout: &str, stderr: &str) -> Output {
+    let line = |text: &str| {
+        if text.is_empty() {
+            String::new()
+        } else {
+            format!("{text}\n")
+        }
+    };
+    let (stdout, stderr) = (line(stdout), line(stderr));
+    Output {
+        exit: Some(exit),
+        combined: format!("{stdout}{stderr}"),
+        stdout,
+        stderr,
+        ..Output::default()
+    }
+}
+
+#[async_trait]
+impl Backend for Environment {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(self.clock)
+    }
+
+    fn addresses(&self) -> AddressBook {
+        self.book.clone()
+    }
+
+    async fn start(
+        &self,
+        nodes: &[NodeName],
+        cancel: &CancellationToken,
+    ) -> Result<(), BackendError> {
+        lock(&self.performed).push("start".to_owned());
+        if let Some(error) = &self.wrong.start_fails {
+            return Err(error.clone());
+        }
+        if self.wrong.start_hangs {
+            cancel.cancelled().await;
+            // Only who waits for the end of the start sees this.
+            lock(&self.performed).push("start was ended".to_owned());
+            return Err(BackendError::Cancelled);
+        }
+        self.start_servers(nodes).await;
+        Ok(())
+    }
+
+    async fn perform(
+        &self,
+        action: &Action,
+        limits: Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Output, BackendError> {
+        lock(&self.performed).push(self.explain(action));
+        match action {
+            Action::RedisCli(call) => self.redis_cli(call, limits, cancel).await,
+            Action::Nodes { change, nodes } => {
+                match change {
+                    NodeChange::Up | NodeChange::Start => self.start_servers(nodes).await,
+                    NodeChange::Stop | NodeChange::Kill => {
+                        for node in nodes {
+                            lock(&self.servers).kill(node.as_str());
+                            lock(&self.lives).insert(node.clone(), Life::Exited(0));
+                        }
+                    }
+                    other => panic!("not built: {other}"),
+                }
+                Ok(ended(0, "", ""))
+            }
+            Action::Links { .. } => panic!("not built"),
+        }
+    }
+
+    fn explain(&self, action: &Action) -> String {
+        match action {
+            Action::Nodes { change, nodes } => {
+                let nodes: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+                format!("{change} {}", nodes.join(" "))
+            }
+            Action::Links { node, .. } => format!("links of {node}"),
+            Action::RedisCli(call) => call.words.join(" "),
+        }
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeState>, BackendError> {
+        if self.wrong.nodes_fail {
+            return Err(broken("it does not say"));
+        }
+        let lives = lock(&self.lives);
+        let state = |name: &NodeName| NodeState {
+            name: name.clone(),
+            life: lives.get(name).copied().unwrap_or(Life::Absent),
+        };
+        Ok(self
+            .book
+            .iter()
+            .map(|address| state(&address.name))
+            .collect())
+    }
+
+    async fn log(&self, node: &NodeName, _lines: usize) -> Result<String, BackendError> {
+        Ok(format!("the last words of {node}"))
+    }
+
+    async fn remove(&self) -> Result<(), BackendError> {
+        self.removed.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.wrong.remove_panics, "no such luck");
+        match &self.wrong.remove_fails {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+}

@@ -32,3 +32,28 @@ impl Interrupt {
         self.times.load(Ordering::SeqCst)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_wish_is_soft_and_the_second_hard_for_all_who_share_it() {
+        let interrupt = Interrupt::default();
+        let heard = interrupt.clone();
+        let state = || {
+            (
+                heard.soft.is_cancelled(),
+                heard.hard.is_cancelled(),
+                heard.times(),
+            )
+        };
+        assert_eq!(state(), (false, false, 0));
+        assert_eq!(interrupt.request(), 1);
+        assert_eq!(state(), (true, false, 1));
+        assert_eq!(interrupt.request(), 2);
+        assert_eq!(state(), (true, true, 2));
+        assert_eq!(heard.request(), 3);
+        assert_eq!(interrupt.times(), 3);
+    }
+}

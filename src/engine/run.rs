@@ -20,6 +20,8 @@ use crate::lab::model::Step;
 
 /// How long a step may take to stop when the run is interrupted. To end a command, its container is killed, which takes half a second.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// The same once it is interrupted twice.
+const SHORT_PATIENCE: Duration = Duration::from_millis(700);
 
 /// How a lab ended, as far as the process that ran it has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,13 +275,16 @@ async fn begin(world: &World) -> Result<(), Trouble> {
     }
 }
 
-/// Returns some time after the run was interrupted, at once when it was interrupted twice: a step that has not stopped by then is
+/// Returns some time after the run was interrupted, soon when it was interrupted twice: a step that has not stopped by then is
 /// dropped. Reading back thousands of keys takes seconds.
 async fn patience_ends(world: &World) {
     world.interrupt.soft.cancelled().await;
     tokio::select! {
         () = tokio::time::sleep(PATIENCE) => {}
-        () = world.interrupt.hard.cancelled() => {}
+        () = async {
+            world.interrupt.hard.cancelled().await;
+            tokio::time::sleep(SHORT_PATIENCE).await;
+        } => {}
     }
 }
 

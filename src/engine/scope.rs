@@ -75,3 +75,86 @@ impl Scope<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::lab::model::Spanned;
+    use crate::lab::source::Span;
+    use crate::resp::AddressBook;
+
+    fn fill(text: &str, item: Option<&Item>) -> Result<String, String> {
+        let mut names = Names::new(AddressBook::default());
+        let node = CourseNode::named("redis-1").unwrap().name();
+        names.learn([("1".repeat(40).parse().unwrap(), node)]);
+        let saved = BTreeMap::from([("target".to_owned(), "abc".to_owned())]);
+        let scope = Scope {
+            names: &names,
+            saved: &saved,
+            item,
+        };
+        scope.fill(&Template::parse(text).unwrap())
+    }
+
+    fn item(values: &[(&str, &str)]) -> Item {
+        let span = Span::new(0, 1);
+        let value = |text: &str| Spanned {
+            value: Template::parse(text).unwrap(),
+            span,
+        };
+        Item {
+            values: values
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), value(text)))
+                .collect(),
+            span,
+        }
+    }
+
+    #[rstest]
+    #[case("${target}", "abc")]
+    #[case("${redis-1.id}", &"1".repeat(40))]
+    #[case("${redis-7.name}", "redis-7")]
+    #[case("${redis-7.addr}", "172.30.0.17:7007")]
+    #[case("${redis-7.ip}:${redis-7.port}", "172.30.0.17:7007")]
+    #[case("${each.to}", "redis-1")]
+    #[case("${each.to.port}", "7001")]
+    #[case("${each.id}", &"1".repeat(40))]
+    #[case("$${target}", "${target}")]
+    fn values(#[case] text: &str, #[case] filled: &str) {
+        let item = item(&[("to", "redis-1"), ("id", "${redis-1.id}")]);
+        assert_eq!(fill(text, Some(&item)).as_deref(), Ok(filled));
+    }
+
+    #[rstest]
+    #[case("${nobody}", "${nobody} was not saved: its step did not run")]
+    #[case(
+        "${redis-2.id}",
+        "the id of redis-2 is not known: it has not answered yet"
+    )]
+    #[case("${redis-1.colour}", "a node has no `colour`")]
+    #[case("${redis-99.id}", "`redis-99` is not a node")]
+    #[case("${each.from}", "${each.from} has no value here")]
+    #[case("${each.count.id}", "`7` is not a node")]
+    #[case("${each.to.id.x}", "${each.to.id.x} has no value here")]
+    #[case("${each.itself}", "${each.itself} has no value here")]
+    #[case("${redis-1.id.x}", "${redis-1.id.x} has no value here")]
+    fn what_has_no_value(#[case] text: &str, #[case] why: &str) {
+        let item = item(&[
+            ("to", "redis-1"),
+            ("count", "7"),
+            ("itself", "${each.itself}"),
+        ]);
+        assert_eq!(fill(text, Some(&item)), Err(why.to_owned()));
+    }
+
+    #[test]
+    fn there_is_no_item_outside_of_each() {
+        assert_eq!(
+            fill("${each.to}", None),
+            Err("${each.to} has no value here".to_owned())
+        );
+    }
+}

@@ -361,3 +361,58 @@ pub(super) fn raw_replies(look: &Look) -> Vec<RawReply> {
     }
     replies
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(Some("redis-2"), None, &["SHUTDOWN", "NOSAVE"], &["redis-2"])]
+    #[case(Some("127.0.0.1"), Some(7003), &["shutdown"], &["redis-3"])]
+    #[case(None, Some(7003), &["debug", "segfault"], &["redis-3"])]
+    // These do not end a node, so its death would be its own.
+    #[case(None, Some(7003), &["DEBUG", "SLEEP", "1"], &[])]
+    #[case(None, Some(7003), &["SET", "SHUTDOWN", "1"], &[])]
+    fn what_a_call_ends(
+        #[case] host: Option<&str>,
+        #[case] port: Option<u16>,
+        #[case] words: &[&str],
+        #[case] ended: &[&str],
+    ) {
+        let call = RedisCliCall {
+            host: host.map(str::to_owned),
+            port,
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            ..RedisCliCall::default()
+        };
+        let ended: Vec<NodeName> = ended.iter().map(|name| NodeName::new(*name)).collect();
+        assert_eq!(ended_by(&call, &[]), ended);
+    }
+
+    #[test]
+    fn what_is_typed_in_and_what_goes_to_all() {
+        let all: Vec<NodeName> = CourseNode::all().map(CourseNode::name).collect();
+        let typed = RedisCliCall {
+            port: Some(7001),
+            stdin: Some("PING\nSHUTDOWN NOSAVE\n".to_owned()),
+            ..RedisCliCall::default()
+        };
+        assert_eq!(ended_by(&typed, &all), all[..1]);
+        let call = |words: &[&str]| RedisCliCall {
+            cluster_mode: true,
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            ..RedisCliCall::default()
+        };
+        assert_eq!(
+            ended_by(&call(&["call", "127.0.0.1:7001", "SHUTDOWN"]), &all),
+            all
+        );
+        assert_eq!(
+            ended_by(&call(&["call", "127.0.0.1:7001", "PING"]), &all),
+            []
+        );
+        assert_eq!(ended_by(&call(&["check", "127.0.0.1:7001"]), &all), []);
+    }
+}

@@ -9,6 +9,7 @@ mod support;
 mod commands;
 mod endings;
 mod environment;
+mod given;
 mod interrupts;
 mod state;
 mod story;

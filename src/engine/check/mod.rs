@@ -132,3 +132,117 @@ fn keys_in_words(report: &KeysReport) -> String {
     }
     parts.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_nothing_nothing_is_true() {
+        assert!(!Judged::all(Vec::new()).holds);
+    }
+
+    #[test]
+    fn the_first_that_does_not_hold_is_told_or_else_all() {
+        let all = |parts: &[(bool, &str)]| {
+            Judged::all(
+                parts
+                    .iter()
+                    .map(|(holds, seen)| Judged::new(*holds, *seen))
+                    .collect(),
+            )
+        };
+        assert_eq!(all(&[(true, "a"), (true, "b")]), Judged::new(true, "a, b"));
+        assert_eq!(
+            all(&[(true, "a"), (false, "b"), (false, "c")]),
+            Judged::new(false, "b")
+        );
+    }
+
+    #[test]
+    fn given_keys_have_to_be_read_and_every_one_be_intact() {
+        let check = Check {
+            kind: CheckKind::GivenKeys,
+            span: crate::lab::source::Span::new(0, 1),
+            within: None,
+            lasting: None,
+            on: None,
+            why: None,
+        };
+        let judge = |keys: Option<KeysReport>| {
+            let names = Names::default();
+            let saved = Default::default();
+            let scope = Scope {
+                names: &names,
+                saved: &saved,
+                item: None,
+            };
+            let look = Look {
+                keys,
+                ..Look::default()
+            };
+            judge_state(&check, &look, &names, &scope)
+        };
+        assert_eq!(
+            judge(None),
+            Judged::new(false, "the given keys were not read")
+        );
+        let whole = KeysReport {
+            expected: 10,
+            intact: 10,
+            ..KeysReport::default()
+        };
+        assert_eq!(
+            judge(Some(whole.clone())),
+            Judged::new(true, "10 of 10 keys intact")
+        );
+        let unread = KeysReport {
+            intact: 7,
+            missing: 1,
+            unread: 2,
+            first_fault: Some("key:3 is missing".to_owned()),
+            ..whole
+        };
+        assert_eq!(
+            judge(Some(unread)),
+            Judged::new(
+                false,
+                "7 of 10 keys intact, 1 missing, 2 not readable, key:3 is missing"
+            )
+        );
+    }
+
+    #[test]
+    fn a_check_is_asked_of_all_who_have_a_say() {
+        let all: Vec<NodeName> = (1..=3).map(scenes::name).collect();
+        let everyone: std::collections::BTreeSet<NodeName> = all.iter().cloned().collect();
+        let one: std::collections::BTreeSet<NodeName> = [scenes::name(2)].into();
+        let info = needs(
+            &CheckKind::Info {
+                node: scenes::name(2),
+                fields: Vec::new(),
+            },
+            &all,
+        );
+        assert_eq!((info.cluster.len(), info.info), (0, one));
+        let lag = Comparison::parse("0", crate::lab::quantity::Unit::Bytes).unwrap();
+        let lag = needs(
+            &CheckKind::Lag {
+                replica: scenes::name(2),
+                bytes: lag,
+            },
+            &all,
+        );
+        assert_eq!(
+            (lag.cluster, lag.info),
+            (everyone.clone(), everyone.clone())
+        );
+        assert_eq!(
+            needs(&CheckKind::Cluster(Default::default()), &all).cluster,
+            everyone
+        );
+        assert!(needs(&CheckKind::GivenKeys, &all).is_empty());
+    }
+
+    use crate::lab::quantity::Comparison;
+}

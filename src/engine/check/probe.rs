@@ -65,3 +65,141 @@ pub fn judge_probe(test: &ProbeTest, report: Option<&ProbeReport>) -> Judged {
 fn count(number: u64, what: &str) -> (f64, String) {
     (number as f64, format!("{number} {what}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::keys::PROBED;
+    use crate::lab::quantity::{Comparison, Unit};
+
+    fn test(counts: &[(&'static str, &str)]) -> ProbeTest {
+        let counts = counts
+            .iter()
+            .map(|(name, wanted)| {
+                let unit = if ["longest_gap", "p99"].contains(name) {
+                    Unit::Time
+                } else {
+                    Unit::Count
+                };
+                (*name, Comparison::parse(wanted, unit).unwrap())
+            })
+            .collect();
+        ProbeTest { counts }
+    }
+
+    fn good() -> ProbeReport {
+        ProbeReport {
+            operations: 10,
+            acknowledged: 5,
+            audited: true,
+            ..ProbeReport::default()
+        }
+    }
+
+    fn judge(counts: &[(&'static str, &str)], report: &ProbeReport) -> Judged {
+        judge_probe(&test(counts), Some(report))
+    }
+
+    #[test]
+    fn what_was_counted_decides() {
+        let all = [
+            ("operations", "10"),
+            ("failed", "0"),
+            ("lost", "0"),
+            ("wrong", "0"),
+            ("longest_gap", "< 1s"),
+        ];
+        assert!(judge(&all, &good()).holds);
+        let failed = ProbeReport {
+            failed: 2,
+            first_failure: Some("no answer".to_owned()),
+            ..good()
+        };
+        assert_eq!(
+            judge(&all, &failed),
+            Judged::new(false, "2 failed; the first: no answer")
+        );
+        assert_eq!(
+            judge(&[("failed", "<= 2")], &failed),
+            Judged::new(true, "2 failed")
+        );
+        let slow = ProbeReport {
+            longest_gap_ms: 1500.0,
+            ..good()
+        };
+        assert_eq!(
+            judge(&all, &slow),
+            Judged::new(false, "longest gap 1500 ms")
+        );
+    }
+
+    #[test]
+    fn a_probe_that_did_nothing_proves_nothing() {
+        let idle = ProbeReport {
+            audited: true,
+            ..ProbeReport::default()
+        };
+        for key in PROBED.names() {
+            let wanted = if ["longest_gap", "p99"].contains(&key) {
+                "< 10s"
+            } else {
+                "0"
+            };
+            // That there was no operation is the one thing that can be asked of it.
+            assert_eq!(
+                judge(&[(key, wanted)], &idle).holds,
+                key == "operations",
+                "{key}"
+            );
+            assert!(!judge_probe(&test(&[(key, wanted)]), None).holds, "{key}");
+        }
+        assert!(!judge(&[], &good()).holds);
+    }
+
+    #[test]
+    fn what_was_not_read_back_may_be_lost_or_wrong() {
+        for name in ["lost", "wrong"] {
+            let unread = ProbeReport {
+                audited: false,
+                ..good()
+            };
+            assert!(!judge(&[(name, "0")], &unread).holds);
+            let none = ProbeReport {
+                acknowledged: 0,
+                ..good()
+            };
+            assert_eq!(
+                judge(&[(name, "0")], &none),
+                Judged::new(
+                    false,
+                    format!("no write was acknowledged, so none could be {name}")
+                )
+            );
+        }
+        // Failures are counted as they happen.
+        assert!(
+            judge(
+                &[("failed", "0")],
+                &ProbeReport {
+                    audited: false,
+                    ..good()
+                }
+            )
+            .holds
+        );
+    }
+
+    #[test]
+    fn every_count_of_the_language_is_counted() {
+        for key in PROBED.names() {
+            let wanted = if ["longest_gap", "p99"].contains(&key) {
+                ">= 0ms"
+            } else {
+                ">= 0"
+            };
+            let judged = judge(&[(key, wanted)], &good());
+            assert!(judged.holds, "{key}: {}", judged.seen);
+        }
+        assert!(!judge(&[("nobody", "0")], &good()).holds);
+    }
+}

@@ -187,3 +187,85 @@ pub fn lasting_in_words(lasting: Option<std::time::Duration>) -> String {
         format!(", for {}", show_duration(lasting))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::names::Names;
+    use crate::lab::source::Source;
+
+    /// A lab with every kind of check, as it would be told what is expected.
+    const LAB: &str = r#"
+title: T
+objective: O
+given:
+  masters: {redis-1: 0-16383}
+  replicas: {redis-2: redis-1}
+  keys: {count: 10}
+steps:
+  - id: all
+    title: T
+    run: redis-cli -p 7001 PING
+    save: {it: stdout}
+    meanwhile: [probe: {rate: 10/s, slots: all}]
+    expect:
+      - exit: "!= 0"
+      - stdout: {equals: "PONG ${it}", lines: ">= 1", empty: false}
+      - stderr: {lacks: error, empty: true}
+      - output: {contains: "${redis-1.name}", matches: "^P.*G$"}
+      - json: {path: ".a[0]", equals: x}
+      - json: {path: .b, is: "> 3"}
+      - cluster: {state: fail, agree: false, masters: "3", known_nodes: "<= 6", slots_assigned: 16384}
+      - node: {name: redis-2, running: false, member: true, role: replica, master: redis-1, link: up, state: suspected}
+      - node: {name: redis-1, role: master, slots: 0, owns: 1-3 5, replicas: "< 2", keys: "!= 7"}
+      - info: {name: redis-1, fields: {role: master, connected_slaves: ">= 1"}}
+      - lag: {replica: redis-2, bytes: "<= 1KiB"}
+      - given_keys: intact
+      - probe: {operations: ">= 50", failed: 0, asked: ">= 1", longest_gap: "< 2s", p99: "<= 10ms"}
+points: [{text: P, proved_by: [all]}]
+"#;
+
+    #[test]
+    fn every_kind_of_check_in_words() {
+        let lab = crate::lab::load(&Source::new("lab.yaml", LAB)).unwrap();
+        let (names, saved) = (Names::default(), Default::default());
+        let scope = Scope {
+            names: &names,
+            saved: &saved,
+            item: None,
+        };
+        let words: Vec<String> = lab.steps[0]
+            .expect
+            .iter()
+            .map(|check| in_words(&check.kind, &scope))
+            .collect();
+        insta::assert_snapshot!(words.join("\n"), @"
+    exit other than 0
+    stdout is `PONG ${it}` and has at least 1 lines and is not empty
+    stderr lacks `error` and is empty
+    output contains `redis-1` and matches /^P.*G$/
+    .a[0] in the JSON is `x`
+    .b in the JSON is more than 3
+    cluster_state is fail on every member, members disagree, 3 masters, at most 6 known nodes, 16384 slots assigned
+    redis-2 does not answer, is known to all others, is a replica, is a replica of redis-1, has its link to its master up, is called suspected by most others
+    redis-1 is a master, owns 0 slots, owns 1-3 5, has less than 2 replicas, holds other than 7 keys
+    role is master, connected_slaves is at least 1 on redis-1
+    redis-2 is at most 1024 bytes behind its master
+    every key of `given` has its value
+    probe: at least 50 operations, 0 failed, at least 1 ASK met, longest gap less than 2s, p99 at most 10ms
+    ");
+    }
+
+    #[test]
+    fn times() {
+        let seconds = Duration::from_secs;
+        assert_eq!(lasting_in_words(None), "");
+        assert_eq!(lasting_in_words(Some(seconds(2))), ", for 2s");
+        assert_eq!(
+            lasting_in_words(Some(Duration::from_millis(1500))),
+            ", for 1500ms"
+        );
+    }
+}

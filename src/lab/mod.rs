@@ -1,6 +1,6 @@
 //! The lab language: what a lab's file can say, how it is read, and what is checked before anything runs. No I/O.
 //!
-//! A file's text becomes a [`tree`], which is held against the one table of [`keys`] by [`shape`]; [`load`] builds the types of
+//! A file's text becomes a [`tree`], which is held against the one table of [`keys`] by [`shape`]; [`load`](mod@load) builds the types of
 //! [`model`] from it, and [`check`] looks at whether the parts fit together. All faults are collected on the way.
 
 pub mod action;

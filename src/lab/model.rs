@@ -1,4 +1,4 @@
-//! A lab as types: what [`load`](super::load) makes of a file, and what the engine, the guide and the learner's side read.
+//! A lab as types: what [`load`](fn@super::load) makes of a file, and what the engine, the guide and the learner's side read.
 
 use std::time::Duration;
 

@@ -36,3 +36,4 @@ pub mod load;
 pub mod observe;
 pub mod report;
 pub mod resp;
+pub mod targets;

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A room may use what stands before it. `cli` is the binary's and uses the library from outside.
-const ROOMS: [&str; 10] = [
-    "cluster", "resp", "lab", "admin", "observe", "load", "backend", "engine", "report", "cli",
+const ROOMS: [&str; 11] = [
+    "cluster", "resp", "lab", "admin", "observe", "load", "backend", "targets", "engine", "report",
+    "cli",
 ];
 
 fn source() -> PathBuf {

@@ -26,6 +26,8 @@ pub struct Moment {
     pub after_ms: u64,
     /// The node whose view or answer showed it.
     pub seen_by: NodeName,
+    /// What it was asked: `CLUSTER NODES`, `SET …`.
+    pub command: String,
     /// That view or answer, as it came.
     pub raw: String,
 }
@@ -86,6 +88,7 @@ mod tests {
         Some(Moment {
             after_ms,
             seen_by: seen_by.into(),
+            command: "CLUSTER NODES".to_owned(),
             raw: String::new(),
         })
     }

@@ -10,7 +10,7 @@ use super::event::{Event, Verdict, When};
 use super::trouble::Trouble;
 use super::world::World;
 use crate::lab::action::{Action, Limits, Output};
-use crate::lab::line::{Filled, Line};
+use crate::lab::line::{Filled, Line, Task};
 use crate::lab::model::{Check, CheckKind, Item, SaveSource, Step};
 use crate::lab::quantity::{Comparison, Relation, Unit, show_duration};
 use crate::lab::source::Span;
@@ -51,14 +51,14 @@ async fn run_item(
     let mut filled = world
         .in_scope(item, |scope| line.fill(|reference| scope.value(reference)))
         .map_err(stuck)?;
-    if let (Action::RedisCli(call), Some(stdin)) = (&mut filled.action, &step.stdin) {
+    if let (Task::Action(Action::RedisCli(call)), Some(stdin)) = (&mut filled.task, &step.stdin) {
         call.stdin = Some(
             world
                 .in_scope(item, |scope| scope.fill(&stdin.value))
                 .map_err(stuck)?,
         );
     }
-    await_agreement(world, &filled.action).await?;
+    await_agreement(world, action_of(&filled)?).await?;
     let raw = perform(world, step, &filled, position, &world.interrupt.soft).await?;
     let cut_bytes = raw.cut_bytes;
     let (output, before_filters) = filter(&filled, raw).map_err(|why| {
@@ -172,11 +172,12 @@ async fn perform(
     item: Option<(usize, usize)>,
     cancel: &CancellationToken,
 ) -> Result<Output, Trouble> {
-    world.note_action(&filled.action);
+    let action = action_of(filled)?;
+    world.note_action(action);
     world.emit(Event::CommandStarted {
         step: step.id.value.clone(),
         typed: filled.typed.clone(),
-        really: world.backend.explain(&filled.action),
+        really: world.backend.explain(action),
         item,
     });
     let limits = Limits {
@@ -188,10 +189,10 @@ async fn perform(
         step,
         why: Some("a bug in labrunner".to_owned()),
     };
-    let performed = world.backend.perform(&filled.action, limits, cancel).await;
+    let performed = world.backend.perform(action, limits, cancel).await;
     open.why = performed.as_ref().err().map(ToString::to_string);
     if let Ok(output) = &performed {
-        world.note_done(&filled.action, output);
+        world.note_done(action, output);
     }
     Ok(performed?)
 }
@@ -241,6 +242,14 @@ impl Drop for Open<'_> {
                 why,
             });
         }
+    }
+}
+
+/// What the backend is to do.
+fn action_of(filled: &Filled) -> Result<&Action, Trouble> {
+    match &filled.task {
+        Task::Action(action) => Ok(action),
+        Task::Target(_) | Task::Watch { .. } => Err(stuck("not carried out yet".to_owned())),
     }
 }
 

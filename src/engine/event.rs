@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::cluster::{NodeId, NodeName};
+use crate::cluster::{NodeId, NodeName, Timeline};
 use crate::lab::action::{Output, milliseconds};
 use crate::load::ProbeReport;
 
@@ -172,6 +172,17 @@ pub enum Event {
         step: String,
         /// What it counted.
         report: ProbeReport,
+    },
+    /// A failover was watched, from the start of a step's command until all that was awaited had been seen.
+    Timeline {
+        /// The step's id.
+        step: String,
+        /// The master that was to fail.
+        node: NodeName,
+        /// When the step's command began, in milliseconds since 1970 (UTC): what the moments are counted from.
+        zero_unix_ms: u64,
+        /// The moments, each with the raw reply that proved it.
+        timeline: Timeline,
     },
     /// A step has ended.
     StepFinished {

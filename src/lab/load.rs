@@ -234,6 +234,8 @@ fn build_step(source: &Source, tree: &Tree) -> Step {
             })
             .collect(),
         wait: duration(tree, "wait"),
+        background: false,
+        awaits: None,
         probe: list(tree, "meanwhile")
             .iter()
             .find_map(|item| probe(item.get("probe")?)),

@@ -107,8 +107,12 @@ pub struct Step {
     pub each: Vec<Item>,
     /// What is saved.
     pub save: Vec<Save>,
-    /// A pause.
+    /// A pause; beside a `run` that has no end of its own, how long that goes on.
     pub wait: Option<Duration>,
+    /// Whether the command goes on while the next steps run.
+    pub background: bool,
+    /// The background step whose command is awaited before this step's own begins; an endless one is stopped.
+    pub awaits: Option<Spanned<String>>,
     /// The probe that goes on beside the command.
     pub probe: Option<Spanned<ProbeSpec>>,
     /// How long the command may take.
@@ -263,6 +267,8 @@ pub enum CheckKind {
     GivenKeys,
     /// What the probe counted.
     Probe(ProbeTest),
+    /// When the moments of a failover were, counted from the start of the step's command.
+    Timeline(TimelineTest),
 }
 
 impl CheckKind {
@@ -276,7 +282,7 @@ impl CheckKind {
 
     /// Whether it looks at the state of nodes, again and again if need be.
     pub fn is_of_state(&self) -> bool {
-        !self.is_of_output() && !matches!(self, CheckKind::Probe(_))
+        !self.is_of_output() && !matches!(self, CheckKind::Probe(_) | CheckKind::Timeline(_))
     }
 }
 
@@ -377,6 +383,17 @@ pub enum Health {
 pub struct ProbeTest {
     /// The counts that are checked: the key of the language, and what it has to be.
     pub counts: Vec<(&'static str, Comparison)>,
+}
+
+/// The moments of a failover; at least one is there beside the node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimelineTest {
+    /// The master that fails.
+    pub node: NodeName,
+    /// The replica that takes over, if it is said which.
+    pub to: Option<NodeName>,
+    /// Moments with the time that each may have: `suspected`, `failed`, `promoted`, `recovered`.
+    pub moments: Vec<(&'static str, Comparison)>,
 }
 
 /// A learning point.

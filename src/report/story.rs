@@ -188,7 +188,7 @@ impl Story {
                 }
             }
             // Raw replies are for the journal.
-            Event::Observed { .. } => {}
+            Event::Observed { .. } | Event::Timeline { .. } => {}
             Event::Checked { step, verdict } => self.checked(step, verdict, stamped.at, &mut out),
             Event::CheckSkipped { what, reason, .. } => {
                 self.detail(

@@ -86,7 +86,8 @@ pub fn needs(check: &CheckKind, all: &[NodeName]) -> Needs {
         | CheckKind::Text { .. }
         | CheckKind::Json { .. }
         | CheckKind::GivenKeys
-        | CheckKind::Probe(_) => {}
+        | CheckKind::Probe(_)
+        | CheckKind::Timeline(_) => {}
     }
     needs
 }
@@ -106,7 +107,10 @@ pub fn judge_state(check: &Check, look: &Look, names: &Names, scope: &Scope<'_>)
         CheckKind::Exit(_)
         | CheckKind::Text { .. }
         | CheckKind::Json { .. }
-        | CheckKind::Probe(_) => Judged::new(false, "this can't be seen in the state of the nodes"),
+        | CheckKind::Probe(_)
+        | CheckKind::Timeline(_) => {
+            Judged::new(false, "this can't be seen in the state of the nodes")
+        }
     }
 }
 

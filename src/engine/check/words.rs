@@ -62,6 +62,14 @@ pub fn in_words(kind: &CheckKind, scope: &Scope<'_>) -> String {
                 .collect();
             format!("probe: {}", counts.join(", "))
         }
+        CheckKind::Timeline(test) => {
+            let moments: Vec<String> = test
+                .moments
+                .iter()
+                .map(|(name, wanted)| format!("{name} after {}", wanted.in_words()))
+                .collect();
+            format!("failover of {}: {}", test.node, moments.join(", "))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod redis_cli;
 pub mod words;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use self::docker::DockerLine;
 use self::grep::Grep;
@@ -14,6 +15,7 @@ use self::redis_cli::RedisCliLine;
 use self::words::{Word, split};
 use super::action::Action;
 use super::fault::suggest;
+use super::target::Target;
 use super::template::{Reference, Template};
 
 /// The programs that a line can start with.
@@ -77,10 +79,37 @@ impl LineFault {
 pub struct Filled {
     /// What the reader would have typed.
     pub typed: String,
-    /// What the backend is to do.
-    pub action: Action,
+    /// What is to be done.
+    pub task: Task,
     /// What its output goes through.
     pub filters: Vec<Grep>,
+}
+
+/// What a line asks for, once its templates are filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Task {
+    /// One thing for the backend.
+    Action(Action),
+    /// One of the course's make targets.
+    Target(Target),
+    /// `watch -n N '…'`: the inner line, again and again.
+    Watch {
+        /// The pause between the end of one and the start of the next.
+        every: Duration,
+        /// The line; never itself a `watch`, and never endless.
+        inner: Box<Filled>,
+    },
+}
+
+impl Task {
+    /// Whether it goes on until it is stopped.
+    pub fn is_endless(&self) -> bool {
+        match self {
+            Task::Action(_) => false,
+            Task::Target(target) => target.is_endless(),
+            Task::Watch { .. } => true,
+        }
+    }
 }
 
 impl Line {
@@ -142,9 +171,9 @@ impl Line {
     ) -> Result<Filled, String> {
         let mut value = value;
         let typed = self.typed.fill(&mut value)?;
-        let action = match &self.verb {
-            Verb::Docker(line) => line.fill(&mut value)?,
-            Verb::RedisCli(line) => Action::RedisCli(line.fill(&mut value)?),
+        let task = match &self.verb {
+            Verb::Docker(line) => Task::Action(line.fill(&mut value)?),
+            Verb::RedisCli(line) => Task::Action(Action::RedisCli(line.fill(&mut value)?)),
         };
         let filters = self
             .filters
@@ -153,7 +182,7 @@ impl Line {
             .collect::<Result<_, _>>()?;
         Ok(Filled {
             typed,
-            action,
+            task,
             filters,
         })
     }
@@ -226,14 +255,14 @@ mod tests {
                 .to_vec(),
             ..RedisCliCall::default()
         };
-        assert_eq!(filled.action, Action::RedisCli(call));
+        assert_eq!(filled.task, Task::Action(Action::RedisCli(call)));
     }
 
     #[test]
     fn options_and_quotes_of_redis_cli() {
         let filled =
             fill("redis-cli -c -p 7001 -h redis-1 SET 'a key' \"two words\" | grep -v -i 'o k'");
-        let Action::RedisCli(call) = filled.action else {
+        let Task::Action(Action::RedisCli(call)) = filled.task else {
             panic!("{filled:?}")
         };
         assert_eq!(
@@ -254,7 +283,10 @@ mod tests {
     #[case("docker kill redis-1", NodeChange::Kill, &["redis-1"])]
     fn changes_of_nodes(#[case] text: &str, #[case] change: NodeChange, #[case] names: &[&str]) {
         let nodes = names.iter().map(|name| NodeName::new(*name)).collect();
-        assert_eq!(fill(text).action, Action::Nodes { change, nodes });
+        assert_eq!(
+            fill(text).task,
+            Task::Action(Action::Nodes { change, nodes })
+        );
     }
 
     #[rstest]

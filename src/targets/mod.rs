@@ -1,0 +1,47 @@
+//! The course's make targets: what each stands for, carried out on an environment. `labrunner cluster …` and a lab's `make …` are this.
+//!
+//! A target shows every command that it stands for, as the reader would type it, before it runs it.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::{Backend, BackendError};
+use crate::lab::action::{Limits, Output};
+use crate::lab::target::Target;
+
+/// What a target tells while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// A command is about to run.
+    Command {
+        /// As the course shows it.
+        typed: String,
+        /// What is really done, with the environment's own names.
+        really: String,
+    },
+    /// Something was printed on the standard output; whole lines.
+    Out(String),
+    /// Something was printed on the standard error; whole lines. Notes and refusals of the target itself are among it.
+    Err(String),
+}
+
+/// Carries out a target. `tell` is told everything as it happens; the output has it all again, but the commands stand on its standard
+/// error, each after a `$ `, as they do for a reader. A target that the state of the cluster does not allow refuses: exit 1, and why on
+/// the standard error. An endless target ends when `cancel` fires or its time is over, with exit 0.
+///
+/// # Errors
+/// When the environment does not do what it is told; `Cancelled` when a target that has an end was stopped before it.
+pub async fn run(
+    target: &Target,
+    backend: &Arc<dyn Backend>,
+    limits: Limits,
+    cancel: &CancellationToken,
+    tell: &mut (dyn FnMut(Told) + Send),
+) -> Result<Output, BackendError> {
+    let _ = (target, backend, limits, cancel, tell);
+    Err(BackendError::Unavailable {
+        what: "not carried out yet".to_owned(),
+        help: String::new(),
+    })
+}

@@ -1,0 +1,88 @@
+//! The environment breaks in the middle.
+
+use std::time::Duration;
+
+use crate::command::{Desk, LONG};
+use crate::engine::{docker, turn};
+use crate::{Broom, PING, WAIT, container, is_in_step, lab, nothing_is_left, on_one_screen};
+
+#[test]
+fn a_container_that_dies_is_told_with_its_last_words() {
+    let Some(_turn) = turn("a_container_that_dies_is_told_with_its_last_words") else {
+        return;
+    };
+    let desk = Desk::new();
+    let _broom = Broom(&desk);
+    let mut running = desk.start_lab(&lab("", WAIT));
+    is_in_step(&mut running, "wait");
+    docker(&["kill", &container(&desk, "redis-1")]);
+    let ended = running.end(LONG);
+    ended.says(
+        5,
+        &[
+            "redis-1 died",
+            "exit 137",
+            "log of redis-1",
+            "Cluster state changed: ok",
+            "exit code 5, the environment broke",
+        ],
+    );
+    on_one_screen(&ended);
+    nothing_is_left(&desk);
+}
+
+#[test]
+fn a_container_that_dies_while_given_is_made_is_told() {
+    let Some(_turn) = turn("a_container_that_dies_while_given_is_made_is_told") else {
+        return;
+    };
+    let desk = Desk::new();
+    let _broom = Broom(&desk);
+    let mut running = desk.start_lab(&lab("", PING));
+    running.wait_for_event("given_phase");
+    let container = container(&desk, "redis-1");
+    running.wait_until("the container runs", |_| {
+        (docker(&["inspect", "--format", "{{.State.Running}}", &container]).trim() == "true")
+            .then_some(())
+    });
+    docker(&["kill", &container]);
+    let ended = running.end(LONG);
+    ended.says(5, &["redis-1 died", "exit 137", "exit code 5"]);
+    assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
+    nothing_is_left(&desk);
+}
+
+#[test]
+fn a_container_that_is_removed_is_told() {
+    let Some(_turn) = turn("a_container_that_is_removed_is_told") else {
+        return;
+    };
+    let desk = Desk::new();
+    let _broom = Broom(&desk);
+    let mut running = desk.start_lab(&lab("", WAIT));
+    is_in_step(&mut running, "wait");
+    docker(&["rm", "--force", &container(&desk, "redis-1")]);
+    let ended = running.end(LONG);
+    ended.says(
+        5,
+        &["redis-1 is gone", "exit code 5, the environment broke"],
+    );
+    on_one_screen(&ended);
+    nothing_is_left(&desk);
+}
+
+#[test]
+fn a_toolbox_that_is_removed_is_told() {
+    let Some(_turn) = turn("a_toolbox_that_is_removed_is_told") else {
+        return;
+    };
+    let desk = Desk::new();
+    let _broom = Broom(&desk);
+    let mut running = desk.start_lab(&lab("", &format!("{}{PING}", WAIT.replace("3s", "1s"))));
+    is_in_step(&mut running, "wait");
+    docker(&["rm", "--force", &container(&desk, "toolbox")]);
+    running
+        .end(LONG)
+        .says(5, &["toolbox", "removed by hand", "exit code 5"]);
+    nothing_is_left(&desk);
+}

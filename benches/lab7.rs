@@ -6,25 +6,21 @@
 //! failed nothing and met the migration. `-- --runs N` for another number, `--no-limits` to print times without judging them (on a
 //! machine that is busy).
 
-use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+mod campaign;
 
-use serde_json::Value;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use campaign::{Call, events, lab, left_behind, run_labs};
 
 const MEDIAN_GIVEN_MS: f64 = 5500.0;
 const WORST_GIVEN_MS: f64 = 7000.0;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().collect();
-    if arguments.iter().any(|argument| argument == "--test") {
+    let Some(call) = Call::read() else {
         return ExitCode::SUCCESS;
-    }
-    let at = arguments.iter().position(|argument| argument == "--runs");
-    let runs: usize = at
-        .and_then(|at| arguments.get(at + 1))
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(10);
-    let judge_times = !arguments.iter().any(|argument| argument == "--no-limits");
+    };
+    let (runs, judge_times) = (call.number("--runs", 10), call.judges());
     let folder = tempfile::tempdir().expect("a folder");
     let mut given = Vec::new();
     let mut good = true;
@@ -32,28 +28,13 @@ fn main() -> ExitCode {
         "run  exit  seconds  given s  operations  ASK  MOVED  failed  lost  longest gap ms  left"
     );
     for run in 1..=runs {
-        let journal = folder.path().join(format!("{run}.jsonl"));
+        let journal = format!("{run}.jsonl");
         let started = Instant::now();
-        let output = Command::new(env!("CARGO_BIN_EXE_labrunner"))
-            .args([
-                "run",
-                "--backend",
-                "docker",
-                concat!(env!("CARGO_MANIFEST_DIR"), "/labs/07-scale-down.yaml"),
-            ])
-            .arg("--journal")
-            .arg(&journal)
-            .arg("--state-dir")
-            .arg(folder.path())
-            .stdin(Stdio::null())
+        let output = run_labs(&[lab("07-scale-down.yaml")], folder.path(), &journal)
             .output()
             .expect("labrunner starts");
         let seconds = started.elapsed().as_secs_f64();
-        let events: Vec<Value> = std::fs::read_to_string(&journal)
-            .unwrap_or_default()
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect();
+        let events = events(&folder.path().join(journal));
         let find = |name: &str| events.iter().find(|event| event["event"] == name);
         let given_ms = find("given_ready").and_then(|event| event["took_ms"].as_f64());
         let report = find("probed")
@@ -110,37 +91,4 @@ fn main() -> ExitCode {
 
 fn shown(count: Option<u64>) -> String {
     count.map_or_else(|| "?".to_owned(), |count| count.to_string())
-}
-
-/// What of labrunner's is on the machine: by label, and by the names of processes. A process may need a moment to go.
-fn left_behind() -> Vec<String> {
-    let deadline = Instant::now() + Duration::from_secs(3);
-    loop {
-        let mut left = Vec::new();
-        for kind in ["container", "network", "volume"] {
-            let mut list = Command::new("docker");
-            list.args([kind, "ls", "-q", "--filter", "label=labrunner.run"]);
-            if kind == "container" {
-                list.arg("--all");
-            }
-            let listed = list.output().expect("docker starts");
-            left.extend(
-                String::from_utf8_lossy(&listed.stdout)
-                    .split_whitespace()
-                    .map(|id| format!("{kind} {id}")),
-            );
-        }
-        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            // Children of a run carry its project or container names.
-            if line.contains("labrunner-") && !line.contains("/deps/") && !line.contains("cargo") {
-                left.push(format!("process {line}"));
-            }
-        }
-        if left.is_empty() || Instant::now() > deadline {
-            return left;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

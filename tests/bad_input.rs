@@ -82,12 +82,17 @@ fn a_wrong_call_is_told(#[case] args: &[&str], #[case] words: &[&str]) {
 #[case::unlike_any("labs/frobnicate.yaml", &["no such file", "in labs there are 06-other.yaml, 07-scale-down.yaml"])]
 #[case::no_such_folder("lbas/07-scale-down.yaml", &["no such file", "there is no folder lbas"])]
 #[case::no_labs_there("empty/07-scale-down.yaml", &["no such file", "there are no labs in empty"])]
-#[case::a_folder("labs", &["labs is a directory", "name the labs in it: labs/*.yaml"])]
+#[case::a_folder_without_labs("empty", &["there are no labs in empty", "labs are files that end in .yaml or .yml"])]
+#[case::a_folder_above("deep", &["there are no labs in deep", "its subdirectories are not looked into; did you mean deep/er?"])]
+#[case::a_pattern("labs/9*.yaml", &["no file matches labs/9*.yaml", "in labs there are 06-other.yaml, 07-scale-down.yaml"])]
+#[case::half_a_pattern("labs/[0", &["labs/[0 is not a pattern", "`[0-3]` for one of these"])]
 #[case::a_file_as_a_folder("small.yaml/x.yaml", &["small.yaml/x.yaml", "ot a directory"])]
 fn a_file_that_is_not_there_is_told(#[case] file: &str, #[case] words: &[&str]) {
     let desk = desk();
     std::fs::create_dir(desk.path().join("labs")).unwrap();
     std::fs::create_dir(desk.path().join("empty")).unwrap();
+    std::fs::create_dir_all(desk.path().join("deep/er")).unwrap();
+    desk.write("deep/er/lab.yaml", LAB);
     desk.write("labs/06-other.yaml", LAB)
         .write("labs/07-scale-down.yaml", LAB);
     for command in ["run", "check"] {
@@ -106,6 +111,44 @@ fn a_file_that_cannot_be_read_is_told() {
     } else {
         eprintln!("SKIPPED a_file_that_cannot_be_read_is_told: there is no {unreadable}");
     }
+}
+
+#[test]
+fn a_folder_and_a_pattern_stand_for_the_labs_in_them() {
+    let desk = desk();
+    std::fs::create_dir_all(desk.path().join("labs/deeper")).unwrap();
+    for name in ["labs/02.yaml", "labs/01.yml", "labs/deeper/03.yaml"] {
+        desk.write(name, LAB);
+    }
+    desk.write("labs/notes.md", "no lab");
+    for (files, expected) in [
+        (&["labs"][..], &["labs/01.yml", "labs/02.yaml"][..]),
+        (&["labs/0*.yaml"], &["labs/02.yaml"]),
+        // At the place where each comes first.
+        (
+            &["labs/02.yaml", "labs/", "labs/*.y*ml", "labs/deeper"],
+            &["labs/02.yaml", "labs/01.yml", "labs/deeper/03.yaml"],
+        ),
+        (
+            &["labs/01.yml", "labs/01.yml"],
+            &["labs/01.yml", "labs/01.yml"],
+        ),
+    ] {
+        let ended = desk.labrunner(&[&["check"], files].concat());
+        ended.says(0, &[]);
+        let named: Vec<&str> = ended
+            .stdout
+            .lines()
+            .filter_map(|line| line.split_once(": valid"))
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(named, expected, "{ended}");
+    }
+    // What is wrong with one of them is told before any is run.
+    desk.write("labs/09.yaml", "a: [1, 2");
+    desk.run(&["labs"])
+        .says(3, &["labs/09.yaml is not a valid lab: 1 fault"]);
+    assert!(!desk.path().join("journal.jsonl").exists());
 }
 
 #[test]
@@ -394,8 +437,13 @@ fn an_engine_that_is_stuck_can_be_interrupted() {
     running
         .end(Duration::from_secs(10))
         .says(130, &["interrupted"]);
-    assert_eq!(
-        processes_about(&format!("sleep {seconds}")),
-        Vec::<String>::new()
-    );
+    // They were killed; on a busy machine they may take a moment to be gone.
+    let deadline = std::time::Instant::now() + Duration::from_secs(5);
+    while !processes_about(&format!("sleep {seconds}")).is_empty() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "what asked the engine runs on"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

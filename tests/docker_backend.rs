@@ -240,6 +240,48 @@ impl Lab {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn single_nodes_are_removed_with_their_data_and_made_anew() {
+    let Some(lab) = started("single", &["redis-1", "redis-2"]).await else {
+        return;
+    };
+    let id = lab.ok(&cli(7001, &["CLUSTER", "MYID"])).await;
+    lab.ok(&nodes(NodeChange::Stop, &["redis-2"])).await;
+    let container = |node: &str| format!("labrunner-{}-{node}", lab.run);
+    let volume = docker(&[
+        "inspect",
+        "--format",
+        "{{(index .Mounts 0).Name}}",
+        &container("redis-1"),
+    ]);
+    let volumes = || docker(&["volume", "ls", "--quiet"]);
+    assert!(volumes().contains(volume.trim()), "{volume}");
+    // One that runs, one that does not, and one that is not there.
+    let all = names(&["redis-1", "redis-2", "redis-3"]);
+    let never = CancellationToken::new();
+    lab.docker
+        .remove_nodes(&all, &never)
+        .await
+        .expect("removed");
+    assert!(!volumes().contains(volume.trim()), "its data is gone");
+    for node in ["redis-1", "redis-2", "redis-3"] {
+        assert_eq!(lab.life(node).await, Life::Absent, "{node}");
+    }
+    lab.start(&["redis-1", "redis-3"]).await;
+    assert_ne!(
+        lab.ok(&cli(7001, &["CLUSTER", "MYID"])).await,
+        id,
+        "it has forgotten"
+    );
+    assert_eq!(lab.life("redis-2").await, Life::Absent);
+
+    let called_off = CancellationToken::new();
+    called_off.cancel();
+    let error = lab.docker.remove_nodes(&all, &called_off).await;
+    assert!(matches!(error, Err(BackendError::Cancelled)), "{error:?}");
+    lab.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nodes_answer_at_their_addresses_and_through_the_toolbox_in_the_courses_terms() {
     let Some(lab) = started("terms", &["redis-1", "redis-2"]).await else {
         return;

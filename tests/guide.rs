@@ -109,6 +109,15 @@ fn every_lab_is_valid_and_every_fault_is_shown_as_it_is() {
                     faults(&found, Style::PLAIN, 100).trim(),
                     "{name}"
                 );
+            } else if let Some(file) = info.strip_prefix("yaml of ") {
+                // A part of a lab that is here, word by word.
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+                let whole = fs::read_to_string(&path)
+                    .unwrap_or_else(|error| panic!("{name}: {file}: {error}"));
+                assert!(
+                    whole.contains(block.trim_end()),
+                    "{name}: this does not stand in {file}:\n{block}"
+                );
             } else {
                 assert!(
                     !info.starts_with("yaml"),

@@ -184,8 +184,26 @@ fn no_file_takes_long() {
         .map(|n| format!("    redis-{n}: 0-16383\n"))
         .collect();
     let many_masters = format!("given:\n  masters:\n{many_masters}");
+    let line = |line: String| format!("title: x\nsteps:\n  - run: {line}\n");
+    let many_watches = line("watch ".repeat(40_000));
+    let much_watched = line(format!("watch {}", "redis-cli ".repeat(24_000)));
+    let many_variables = line(format!("make failover {}", "NODE=7001 ".repeat(24_000)));
+    let many_awaits: String = (0..300)
+        .map(|n| format!("  - {{id: a{n}, background: true}}\n  - {{id: b{n}, await: c{n}}}\n"))
+        .collect();
+    let many_awaits = format!("title: x\nsteps:\n{many_awaits}");
     let wide = "{a: ".repeat(20) + &"b, ".repeat(20_000);
-    for text in [many_keys, many_references, many_items, many_masters, wide] {
+    for text in [
+        many_keys,
+        many_references,
+        many_items,
+        many_masters,
+        many_watches,
+        much_watched,
+        many_variables,
+        many_awaits,
+        wide,
+    ] {
         let begun = Instant::now();
         let begin: String = text.chars().take(30).collect();
         let found = lab::load(&Source::new("x.yaml", text)).unwrap_err();

@@ -7,13 +7,34 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::agreement::{POLL, State, look};
-use super::fresh::{self, Plan};
+use super::fresh::{self, Plan, Taken};
+use super::settings::Settings;
 use super::{AdminError, Shape};
 use crate::cluster::{Endpoint, NodeId, NodeName, Reply};
 use crate::resp::{AddressBook, Client};
 
 /// The time of a single command once a node is up.
 const COMMAND: Duration = Duration::from_secs(2);
+/// The least `cluster-node-timeout` that a node heeds when it waits before it rejoins, in milliseconds.
+const REJOIN: &str = "500";
+
+/// Where the nodes that a cluster is made of come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// All of them were just started.
+    Started,
+    /// Some of them were part of a cluster before, and were [`reset`](super::reset()).
+    Reset,
+}
+
+/// A cluster that was made.
+#[derive(Debug, Clone, Default)]
+pub struct Created {
+    /// Every node's id.
+    pub ids: BTreeMap<NodeName, NodeId>,
+    /// Every node's settings as they were found, before any of them was set.
+    pub settings: BTreeMap<NodeName, Settings>,
+}
 
 type Clients = BTreeMap<NodeName, Client>;
 type Ids = BTreeMap<NodeName, NodeId>;
@@ -39,6 +60,25 @@ pub async fn create(
     limit: Duration,
     on_phase: &(dyn Fn(String) + Sync),
 ) -> Result<BTreeMap<NodeName, NodeId>, AdminError> {
+    let created = create_of(book, shape, Origin::Started, limit, on_phase).await?;
+    Ok(created.ids)
+}
+
+/// As [`create`], of nodes of a known origin; returns also the settings that they started with.
+///
+/// A node that was reset was, for a moment, a master of no slots, which is a minority of its own. When it has slots again it waits
+/// for as long as `cluster-node-timeout`, 5 s at most, before it says `cluster_state:ok`. Nothing but that is missing by then, so the
+/// timeout is set to the least that counts, until all say ok.
+///
+/// # Errors
+/// As `create`.
+pub async fn create_of(
+    book: &AddressBook,
+    shape: &Shape,
+    origin: Origin,
+    limit: Duration,
+    on_phase: &(dyn Fn(String) + Sync),
+) -> Result<Created, AdminError> {
     shape.check(book)?;
     let until = Instant::now() + limit;
     let clients: Clients = shape
@@ -47,11 +87,11 @@ pub async fn create(
         .map(|address| (address.name.clone(), Client::new(address.clone(), COMMAND)))
         .collect();
     if clients.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Created::default());
     }
-    let ids = take_and_introduce(&clients, shape, limit, until, on_phase).await?;
-    settle(&clients, shape, &ids, limit, until, on_phase).await?;
-    Ok(ids)
+    let created = take_and_introduce(&clients, shape, limit, until, on_phase).await?;
+    settle(&clients, shape, &created, origin, limit, until, on_phase).await?;
+    Ok(created)
 }
 
 /// Takes each node when it answers, introduces it to all that answered before, and attaches the replicas.
@@ -61,7 +101,7 @@ async fn take_and_introduce(
     limit: Duration,
     until: Instant,
     on_phase: &(dyn Fn(String) + Sync),
-) -> Result<Ids, AdminError> {
+) -> Result<Created, AdminError> {
     let mut taking = JoinSet::new();
     for (epoch, name) in (1..).zip(shape.nodes()) {
         let Some(client) = clients.get(name).cloned() else {
@@ -78,14 +118,17 @@ async fn take_and_introduce(
             (client.address().name.clone(), taken)
         });
     }
-    let mut ids = Ids::new();
+    let (mut ids, mut settings) = (Ids::new(), BTreeMap::new());
     let mut introducing = JoinSet::new();
     say_who_is_awaited(clients, &ids, on_phase);
     while let Some(taken) = taking.join_next().await {
         // A task that was cancelled with its runtime has nobody left to hear of it.
         let Ok((name, taken)) = taken else { continue };
-        let id = match taken {
-            Ok(id) => id,
+        let Taken {
+            id,
+            settings: found,
+        } = match taken {
+            Ok(taken) => taken,
             // No answer by the limit. This is where a node that never starts ends.
             Err(AdminError::Resp(error)) => {
                 return Err(AdminError::NoAgreement {
@@ -104,6 +147,7 @@ async fn take_and_introduce(
             }
         }
         ids.insert(name.clone(), id);
+        settings.insert(name.clone(), found);
         let attach: Vec<(&NodeName, &NodeName)> = shape
             .replicas
             .iter()
@@ -127,7 +171,7 @@ async fn take_and_introduce(
             result?;
         }
     }
-    Ok(ids)
+    Ok(Created { ids, settings })
 }
 
 fn say_who_is_awaited(clients: &Clients, ids: &Ids, on_phase: &(dyn Fn(String) + Sync)) {
@@ -182,17 +226,25 @@ fn is_unknown_node(error: &str) -> bool {
 async fn settle(
     clients: &Clients,
     shape: &Shape,
-    ids: &Ids,
+    created: &Created,
+    origin: Origin,
     limit: Duration,
     until: Instant,
     on_phase: &(dyn Fn(String) + Sync),
 ) -> Result<(), AdminError> {
-    let mut said = "";
+    let (mut said, mut hurried) = ("", false);
     loop {
         let states = look(clients, until).await;
-        let Some(missing) = missing(&states, shape, ids) else {
+        let Some(missing) = missing(&states, shape, &created.ids) else {
+            if hurried {
+                set_node_timeouts(clients, shape, |name| created.node_timeout(shape, name)).await?;
+            }
             return Ok(());
         };
+        if missing.phase == FOR_STATE && origin == Origin::Reset && !hurried {
+            hurried = true;
+            set_node_timeouts(clients, shape, |_| Some(REJOIN.to_owned())).await?;
+        }
         if missing.phase != said {
             said = missing.phase;
             on_phase(said.to_owned());
@@ -206,6 +258,42 @@ async fn settle(
         sleep(POLL).await;
     }
 }
+
+impl Created {
+    /// The `cluster-node-timeout` that a node is to have in the end, in milliseconds.
+    fn node_timeout(&self, shape: &Shape, name: &NodeName) -> Option<String> {
+        let own = self.settings.get(name)?.get("cluster-node-timeout");
+        shape
+            .node_timeout
+            .map(|timeout| timeout.as_millis().to_string())
+            .or_else(|| own.map(str::to_owned))
+    }
+}
+
+/// Sets `cluster-node-timeout` of all masters.
+async fn set_node_timeouts(
+    clients: &Clients,
+    shape: &Shape,
+    timeout: impl Fn(&NodeName) -> Option<String>,
+) -> Result<(), AdminError> {
+    for name in shape.masters.keys() {
+        let (Some(client), Some(timeout)) = (clients.get(name), timeout(name)) else {
+            continue;
+        };
+        let command = ["CONFIG", "SET", "cluster-node-timeout", &timeout];
+        if let Reply::Error(reply) = client.call(&command).await? {
+            return Err(AdminError::Refused {
+                node: name.clone(),
+                command: command.join(" "),
+                reply,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What is waited for last, when the nodes agree.
+const FOR_STATE: &str = "waiting for cluster_state:ok";
 
 /// The first thing that still has to happen, and what that waiting is called.
 struct Missing {
@@ -240,7 +328,7 @@ fn missing(
     for (name, state) in &answers {
         if shape.covers_all_slots() && !state.cluster.ok {
             return Some(Missing {
-                phase: "waiting for cluster_state:ok",
+                phase: FOR_STATE,
                 why: format!("{name} says cluster_state:fail"),
             });
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::AdminError;
+use super::settings::{QUESTION, Settings};
 use crate::cluster::{NodeId, NodeName, Reply, SlotSet, Topology};
 use crate::resp::{Client, RespError};
 
@@ -29,14 +30,22 @@ pub(super) struct Plan {
     pub(super) slots: SlotSet,
 }
 
+/// A node that was taken.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    pub(super) id: NodeId,
+    /// As they were before its plan was carried out.
+    pub(super) settings: Settings,
+}
+
 /// Polls until the node answers, checks that it is fresh, and carries out its plan. Ends at `until` at the latest, with
 /// the reason why there was no answer.
 pub(super) async fn take(
     client: &Client,
     plan: &Plan,
     until: Instant,
-) -> Result<NodeId, AdminError> {
-    let id = first_answer(client, until).await?;
+) -> Result<Taken, AdminError> {
+    let taken = first_answer(client, until).await?;
     let mut commands: Vec<Vec<String>> = Vec::new();
     if let Some(timeout) = plan.node_timeout {
         commands.push(words([
@@ -72,11 +81,15 @@ pub(super) async fn take(
             return Err(refused(client, command.join(" "), error));
         }
     }
-    Ok(id)
+    Ok(taken)
 }
 
-async fn first_answer(client: &Client, until: Instant) -> Result<NodeId, AdminError> {
-    let questions = [words(["CLUSTER", "NODES"]), words(["DBSIZE"])];
+async fn first_answer(client: &Client, until: Instant) -> Result<Taken, AdminError> {
+    let questions = [
+        words(["CLUSTER", "NODES"]),
+        words(["DBSIZE"]),
+        words(QUESTION),
+    ];
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let not_yet = match client
@@ -84,7 +97,11 @@ async fn first_answer(client: &Client, until: Instant) -> Result<NodeId, AdminEr
             .await
         {
             Ok(replies) => match fresh_id(client.address().name.clone(), &replies)? {
-                Some(id) => return Ok(id),
+                Some(id) => {
+                    let settings = Settings::read(replies.get(2).unwrap_or(&Reply::Nil))
+                        .map_err(|why| refused(client, QUESTION.join(" "), why))?;
+                    return Ok(Taken { id, settings });
+                }
                 None => RespError::Broken {
                     node: client.address().name.clone(),
                     why: "it is still loading its data".into(),
@@ -99,8 +116,8 @@ async fn first_answer(client: &Client, until: Instant) -> Result<NodeId, AdminEr
     }
 }
 
-/// The node's id; `None` while it is loading.
-fn fresh_id(node: NodeName, replies: &[Reply]) -> Result<Option<NodeId>, AdminError> {
+/// The id of a fresh node, by its replies to `CLUSTER NODES` and `DBSIZE`; `None` while it is loading.
+pub(super) fn fresh_id(node: NodeName, replies: &[Reply]) -> Result<Option<NodeId>, AdminError> {
     let not_fresh = |why: String| {
         Err(AdminError::NotFresh {
             node: node.clone(),

@@ -1,16 +1,21 @@
-//! Changing a cluster over RESP: making one of a wanted shape, awaiting agreement, writing the given keys.
+//! Changing a cluster over RESP: making one of a wanted shape, awaiting agreement, writing the given
+//! keys, and making nodes of a used one as good as new.
 
 mod agreement;
 mod create;
 mod fresh;
 mod given_keys;
+mod reset;
+mod settings;
 mod shape;
 
 use std::time::Duration;
 
 pub use agreement::await_agreement;
-pub use create::create;
+pub use create::{Created, Origin, create, create_of};
 pub use given_keys::GivenKeys;
+pub use reset::reset;
+pub use settings::Settings;
 pub use shape::Shape;
 
 use crate::cluster::NodeName;

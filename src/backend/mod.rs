@@ -1,9 +1,11 @@
 //! Where nodes live.
 
-mod bounded;
+pub(crate) mod bounded;
 mod clock;
 pub mod docker;
+mod lock_file;
 mod process;
+pub mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,23 @@ pub trait Backend: Send + Sync {
         limits: Limits,
         cancel: &CancellationToken,
     ) -> Result<Output, BackendError>;
+
+    /// Removes nodes with all that they have, as if they had never been made; the environment stays, and keeps their addresses.
+    /// Those that are not there are passed over. An environment that can only be removed as a whole says so by an error.
+    async fn remove_nodes(
+        &self,
+        nodes: &[NodeName],
+        cancel: &CancellationToken,
+    ) -> Result<(), BackendError> {
+        let _ = (nodes, cancel);
+        Err(BackendError::Unavailable {
+            what: format!(
+                "nodes of the backend {} can't be removed one by one",
+                self.name()
+            ),
+            help: "run each lab in an environment of its own: `--fresh`".to_owned(),
+        })
+    }
 
     /// What really is done for `action`, for `-v`: the command line with the environment's own names.
     fn explain(&self, action: &Action) -> String;

@@ -10,7 +10,8 @@ use super::output::{Output, count, say};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The labs' files
+    /// Labs: files, directories (every *.yaml and *.yml directly in one, by name; not those in its subdirectories), or quoted
+    /// patterns such as 'labs/0*.yaml'
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }

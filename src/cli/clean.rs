@@ -1,11 +1,14 @@
 //! `labrunner clean`
 
+use std::path::PathBuf;
+
 use clap::Args;
-use labrunner::backend::BackendError;
-use labrunner::backend::docker::clean::{CleanReport, clean, clean_runs};
+use labrunner::backend::docker::clean::{COURSE, CleanReport, clean, clean_runs};
+use labrunner::backend::standing::Standing;
 
 use super::exit_code::Exit;
-use super::output::{Output, complain_with_help, count, say};
+use super::output::{Output, count, say};
+use super::runtime;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -13,22 +16,25 @@ pub struct Arguments {
     #[arg(value_name = "RUN")]
     runs: Vec<String>,
 
-    /// Also what belongs to runs that are still going on
+    /// Also what belongs to runs that are still going on, and the environment of `labrunner up`
     #[arg(long)]
     all: bool,
+
+    /// Where labrunner keeps what it has to remember of the environment of `labrunner up`
+    #[arg(
+        long,
+        env = "LABRUNNER_STATE",
+        default_value = ".labrunner",
+        value_name = "DIR"
+    )]
+    state_dir: PathBuf,
 }
 
 /// Removes what killed runs have left, and says what that was.
 pub fn run(arguments: &Arguments, _output: Output) -> Exit {
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            complain_with_help(
-                &format!("no threads to run on: {error}"),
-                "is the machine out of memory or processes?",
-            );
-            return Exit::Unavailable;
-        }
+        Err(exit) => return exit,
     };
     let runs: Vec<&str> = arguments.runs.iter().map(String::as_str).collect();
     let cleaned = runtime.block_on(async {
@@ -41,17 +47,25 @@ pub fn run(arguments: &Arguments, _output: Output) -> Exit {
     match cleaned {
         Ok(report) => {
             tell(&report);
+            let removes_course = arguments.all && (runs.is_empty() || runs.contains(&COURSE));
+            if removes_course && !report.left.iter().any(|left| left.run == COURSE) {
+                // Whatever it says, there is no such environment any more.
+                return match Standing::forget(&arguments.state_dir) {
+                    Ok(()) => Exit::Passed,
+                    Err(error) => super::tell(error),
+                };
+            }
             Exit::Passed
         }
-        Err(BackendError::Unavailable { what, help }) => {
-            complain_with_help(&what, &help);
-            Exit::Unavailable
-        }
-        Err(BackendError::Broken { what, help }) => {
-            complain_with_help(&what, &help);
-            Exit::Broken
-        }
-        Err(BackendError::Cancelled) => Exit::Interrupted,
+        Err(error) => super::tell(error),
+    }
+}
+
+/// `run x`, or what stands for it.
+fn name(run: &str) -> String {
+    match run {
+        COURSE => "the environment of `labrunner up`".to_owned(),
+        run => format!("run {run}"),
     }
 }
 
@@ -67,10 +81,10 @@ fn tell(report: &CleanReport) {
             .filter(|(number, _)| *number > 0)
             .map(|(number, what)| count(number, what))
             .collect();
-        say(format!("removed run {}: {}", run.run, things.join(", ")));
+        say(format!("removed {}: {}", name(&run.run), things.join(", ")));
     }
     for run in &report.left {
-        say(format!("left run {}: {}", run.run, run.why));
+        say(format!("left {}: {}", name(&run.run), run.why));
     }
     if report.removed.is_empty() && report.left.is_empty() {
         say("nothing to remove");

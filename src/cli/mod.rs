@@ -2,19 +2,26 @@
 
 mod check;
 mod clean;
+mod cluster;
+mod down;
 mod exit_code;
 mod faults;
+mod files;
 mod output;
 mod run;
 mod schema;
+mod signals;
+mod status;
+mod up;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use labrunner::backend::BackendError;
 use labrunner::report::ColourChoice;
 
 use exit_code::Exit;
-use output::Output;
+use output::{Output, complain_with_help};
 
 /// Runs course labs on Redis Cluster, and proves what they teach
 ///
@@ -38,8 +45,10 @@ Exit codes:
   3  a lab is not valid       130  interrupted
 
 Examples:
-  labrunner check labs/*.yaml              find every slip in a lab, without running it
+  labrunner check labs/                    find every slip in the labs, without running them
   labrunner run labs/07-scale-down.yaml    run a lab on containers
+  labrunner run labs/                      run all of them, in one environment where that is as good as new
+  labrunner up labs/07-scale-down.yaml     make what a lab starts from, to do its steps by hand
   labrunner clean                          remove what a killed run has left";
 
 /// How output looks.
@@ -71,12 +80,52 @@ impl From<Colours> for ColourChoice {
 enum Command {
     /// Run labs: make the cluster, do every step, check it, remove everything
     Run(run::Arguments),
+    /// Make the course's environment and leave it standing, for commands typed by hand
+    Up(up::Arguments),
+    /// Say how the environment is that `labrunner up` made
+    Status(status::Arguments),
+    /// Remove the environment that `labrunner up` made
+    Down(down::Arguments),
     /// Find everything that is wrong with labs, without running them
     Check(check::Arguments),
     /// Print the JSON Schema of a lab, for completion in editors
     Schema(schema::Arguments),
+    /// Look at the cluster of the environment that stands, watch it, change it: the course's make targets
+    Cluster(cluster::Arguments),
     /// Remove what killed runs have left: containers, networks, volumes
     Clean(clean::Arguments),
+}
+
+/// The threads that a command works on.
+///
+/// # Errors
+/// The exit code; why is printed.
+fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
+    tokio::runtime::Runtime::new().map_err(|error| {
+        complain_with_help(
+            &format!("no threads to run on: {error}"),
+            "is the machine out of memory or processes?",
+        );
+        Exit::Unavailable
+    })
+}
+
+/// Prints what is wrong with an environment, and says how the command ends.
+fn tell(error: BackendError) -> Exit {
+    match error {
+        BackendError::Unavailable { what, help } => {
+            complain_with_help(&what, &help);
+            Exit::Unavailable
+        }
+        BackendError::Broken { what, help } => {
+            complain_with_help(&what, &help);
+            Exit::Broken
+        }
+        BackendError::Cancelled => {
+            output::complain("interrupted");
+            Exit::Interrupted
+        }
+    }
 }
 
 /// Parses the arguments and does what they say.
@@ -97,8 +146,12 @@ pub fn main() -> ExitCode {
     let output = Output::decide(arguments.look.color.into());
     let result = std::panic::catch_unwind(move || match arguments.command {
         Command::Run(arguments) => run::run(&arguments, output),
+        Command::Up(arguments) => up::run(&arguments, output),
+        Command::Status(arguments) => status::run(&arguments, output),
+        Command::Down(arguments) => down::run(&arguments),
         Command::Check(arguments) => check::run(&arguments, output),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Cluster(arguments) => cluster::run(&arguments, output),
         Command::Clean(arguments) => clean::run(&arguments, output),
     });
     result.unwrap_or(Exit::Bug).into()

@@ -3,29 +3,40 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use async_trait::async_trait;
 use clap::{Args, ValueEnum};
 use labrunner::backend::docker::{Docker, DockerOptions};
 use labrunner::backend::{Backend, BackendError};
-use labrunner::engine::event::{Counts, Event};
-use labrunner::engine::{self, Ending, Events, Interrupt};
+use labrunner::engine::event::Event;
+use labrunner::engine::{self, Events, Interrupt, Maker};
 use labrunner::lab::Lab;
 use labrunner::report::{Journal, Reporter, Reporters, Terminal, Verbosity};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit_code::Exit;
 use super::faults::load_all;
-use super::output::{Output, complain, complain_with_help};
+use super::output::{Output, complain_with_help};
+use super::signals;
 
 /// Journals of earlier runs that are kept.
 const JOURNALS_KEPT: usize = 50;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The labs' files, run in this order, each from its own `given`
+    /// Labs: files, directories (every *.yaml and *.yml directly in one, by name; not those in its subdirectories), or quoted
+    /// patterns such as 'labs/0*.yaml'. They are run in this order, each from its own `given`
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+
+    /// Run each lab in an environment of its own
+    ///
+    /// Without this, a lab that passes leaves its environment to the next one, which takes seconds less to reach its start: nodes that
+    /// can be made as good as new are reset, the others are removed and made anew. What that can't take back are counts, such as the
+    /// replication offset, which goes on from where it was.
+    #[arg(long)]
+    fresh: bool,
 
     /// Where the nodes live; `auto` takes the first that can serve now, without downloading
     #[arg(long, value_enum, default_value_t = BackendChoice::Auto, value_name = "BACKEND")]
@@ -66,7 +77,7 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum BackendChoice {
+pub enum BackendChoice {
     /// The first of the others that can serve now, without downloading
     Auto,
     /// Containers; pulls the image if it is not there
@@ -108,7 +119,12 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
     };
     let interrupt = Interrupt::default();
     let exit = runtime.block_on(async {
-        tokio::spawn(heed_signals(interrupt.clone(), events.clone()));
+        let told = events.clone();
+        tokio::spawn(signals::heed(
+            interrupt.clone(),
+            "containers may be left: run `labrunner clean`",
+            move |times| told.emit(Event::Interrupted { times }),
+        ));
         run_labs(arguments, labs, &run, &events, &interrupt).await
     });
     // What still hangs on a thread (a process that does not end) must not keep the command from ending.
@@ -123,121 +139,60 @@ async fn run_labs(
     events: &Arc<Events>,
     interrupt: &Interrupt,
 ) -> Exit {
-    let mut endings = Vec::new();
-    let mut counts = Counts {
-        not_run: labs.len(),
-        ..Counts::default()
+    let maker = DockerMaker {
+        run: run.to_owned(),
+        options: DockerOptions {
+            // In CI a variable that is not set is often set to nothing.
+            image: arguments.image.clone().filter(|image| !image.is_empty()),
+            pull: arguments.backend == BackendChoice::Docker,
+            subnet: arguments.subnet.clone(),
+            first_port: arguments.first_port,
+            state_dir: arguments.state_dir.clone(),
+            ..DockerOptions::default()
+        },
+        events: events.clone(),
+        made: AtomicUsize::new(0),
     };
-    for (at, lab) in labs.into_iter().enumerate() {
-        if interrupt.soft.is_cancelled() {
-            endings.push(Ending::Interrupted);
-            break;
-        }
-        counts.not_run -= 1;
-        // Every lab has an environment of its own, and so a name of its own for it.
-        let id = if at == 0 {
-            run.to_owned()
-        } else {
-            format!("{run}-{}", at + 1)
-        };
-        let prepared = tokio::select! {
-            prepared = prepare(arguments, id, events, at == 0) => prepared,
-            () = interrupt.soft.cancelled() => Err(BackendError::Cancelled),
-        };
-        let ending = match prepared {
-            Ok(backend) => {
-                let result =
-                    engine::run(Arc::new(lab), backend, events.clone(), interrupt.clone()).await;
-                counts.checks += result.counts.checks;
-                result.ending
-            }
-            Err(error) => tell(events, error),
-        };
-        match ending {
-            Ending::Passed => counts.passed += 1,
-            Ending::Skipped => counts.skipped += 1,
-            _ => counts.failed += 1,
-        }
-        endings.push(ending);
-        if matches!(ending, Ending::Unavailable | Ending::Interrupted) {
-            break;
-        }
-    }
-    // Also when it was wished at the very end, while the last environment was being removed.
-    if interrupt.times() > 0 {
-        endings.push(Ending::Interrupted);
-    }
-    let exit = Exit::of(&endings);
+    let result = engine::run_all(labs, &maker, arguments.fresh, events, interrupt).await;
+    let exit = Exit::of(&result.endings);
     events.emit(Event::RunFinished {
-        labs: counts,
+        labs: result.counts,
         exit_code: exit.code(),
         took: events.elapsed(),
     });
     exit
 }
 
-async fn prepare(
-    arguments: &Arguments,
+/// Makes the environments of a run.
+struct DockerMaker {
     run: String,
-    events: &Events,
-    first: bool,
-) -> Result<Arc<dyn Backend>, BackendError> {
-    let chosen = arguments.backend == BackendChoice::Docker;
-    let options = DockerOptions {
-        run,
-        // In CI a variable that is not set is often set to nothing.
-        image: arguments.image.clone().filter(|image| !image.is_empty()),
-        pull: chosen,
-        subnet: arguments.subnet.clone(),
-        first_port: arguments.first_port,
-        state_dir: arguments.state_dir.clone(),
-    };
-    let docker = Docker::prepare(options).await?;
-    if first {
-        events.emit(Event::BackendChosen {
-            backend: docker.name(),
-            why: docker.why().to_owned(),
-        });
-    }
-    Ok(Arc::new(docker))
+    /// Of each, but for its id.
+    options: DockerOptions,
+    events: Arc<Events>,
+    made: AtomicUsize,
 }
 
-fn tell(events: &Events, error: BackendError) -> Ending {
-    let (what, help, ending) = match error {
-        BackendError::Unavailable { what, help } => (what, help, Ending::Unavailable),
-        BackendError::Broken { what, help } => (what, help, Ending::Broken),
-        BackendError::Cancelled => return Ending::Interrupted,
-    };
-    events.emit(Event::Trouble {
-        step: None,
-        what,
-        help: Some(help),
-    });
-    ending
-}
-
-/// Ctrl-C, a polite kill and a closed terminal all wish the run to end. The third wish is heeded at once.
-async fn heed_signals(interrupt: Interrupt, events: Arc<Events>) {
-    let listen = |kind| signal(kind);
-    let (Ok(mut ctrl_c), Ok(mut terminate), Ok(mut hang_up)) = (
-        listen(SignalKind::interrupt()),
-        listen(SignalKind::terminate()),
-        listen(SignalKind::hangup()),
-    ) else {
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = ctrl_c.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
+#[async_trait]
+impl Maker for DockerMaker {
+    async fn make(&self) -> Result<Arc<dyn Backend>, BackendError> {
+        let before = self.made.fetch_add(1, Ordering::Relaxed);
+        // Each has a name of its own: of the one before, something may have resisted its removal.
+        let run = match before {
+            0 => self.run.clone(),
+            _ => format!("{}-{}", self.run, before + 1),
+        };
+        let docker = Docker::prepare(DockerOptions {
+            run,
+            ..self.options.clone()
+        })
+        .await?;
+        if before == 0 {
+            self.events.emit(Event::BackendChosen {
+                backend: docker.name(),
+                why: docker.why().to_owned(),
+            });
         }
-        let times = interrupt.request();
-        if times >= 3 {
-            complain("interrupted a third time; containers may be left: run `labrunner clean`");
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-        events.emit(Event::Interrupted { times });
+        Ok(Arc::new(docker))
     }
 }
 

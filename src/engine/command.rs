@@ -1,4 +1,4 @@
-//! Carries out a step's `run`: once, or once for each item; filters what it prints, decides the checks of its output, saves values.
+//! A step's `run`: once, or once for each item. Decides the checks of what it printed, and saves values.
 
 use std::time::Duration;
 
@@ -7,108 +7,151 @@ use tokio_util::sync::CancellationToken;
 
 use super::check::{Judged, in_words, json_text, judge_exit, judge_output, read_json};
 use super::event::{Event, Verdict, When};
+use super::task::{self, Begun, Done, Repetitions, await_agreement};
 use super::trouble::Trouble;
 use super::world::World;
-use crate::lab::action::{Action, Limits, Output};
-use crate::lab::line::{Filled, Line, Task};
+use crate::lab::action::{Action, Output};
+use crate::lab::line::{Line, Task};
 use crate::lab::model::{Check, CheckKind, Item, SaveSource, Step};
 use crate::lab::quantity::{Comparison, Relation, Unit, show_duration};
 use crate::lab::source::Span;
 
-/// How much of a command's output is kept.
-const OUTPUT_KEPT: usize = 1024 * 1024;
+/// One time that a step's line is run: the item, and which it is of how many.
+#[derive(Clone, Copy)]
+pub(super) struct Turn<'a> {
+    item: Option<&'a Item>,
+    position: Option<(usize, usize)>,
+}
 
-/// How long the nodes may take to agree before a command that needs them to.
-const AGREEMENT: Duration = Duration::from_secs(5);
-/// The pause between two looks at whether they do.
-const AGREEMENT_PAUSE: Duration = Duration::from_millis(25);
-
-/// Runs the step's command.
-pub(super) async fn run(world: &World, step: &Step) -> Result<(), Trouble> {
-    let Some(line) = &step.run else { return Ok(()) };
-    let once = [None];
-    let items: Vec<Option<&Item>> = if step.each.is_empty() {
-        once.to_vec()
-    } else {
-        step.each.iter().map(Some).collect()
+impl Turn<'_> {
+    /// That of a step without items.
+    pub const ONLY: Turn<'static> = Turn {
+        item: None,
+        position: None,
     };
-    for (at, item) in items.iter().enumerate() {
-        let position = (items.len() > 1).then_some((at + 1, items.len()));
-        run_item(world, step, &line.value, line.span, *item, position).await?;
+}
+
+/// The times that a step's line is run.
+fn turns(step: &Step) -> Vec<Turn<'_>> {
+    let of = step.each.len();
+    if of == 0 {
+        return vec![Turn::ONLY];
+    }
+    let turn = |(at, item)| Turn {
+        item: Some(item),
+        position: (of > 1).then_some((at + 1, of)),
+    };
+    step.each.iter().enumerate().map(turn).collect()
+}
+
+/// Runs the step's command to its end and decides what is to be said of it. `broken` ends one that has no end of its own.
+pub(super) async fn run(
+    world: &World,
+    step: &Step,
+    broken: &CancellationToken,
+) -> Result<(), Trouble> {
+    let Some(line) = &step.run else { return Ok(()) };
+    let soft = &world.interrupt.soft;
+    for turn in turns(step) {
+        let begun = begin(world, step, &line.value, turn).await?;
+        let stop = soft.child_token();
+        let over = world.clock.now() + step.wait.unwrap_or(step.timeout);
+        let over = async {
+            tokio::select! {
+                () = world.clock.sleep_until(over) => {}
+                () = broken.cancelled() => {}
+            }
+        };
+        let done = finish(world, step, begun, over, &stop, soft).await?;
+        judge(world, step, line.span, turn, &done)?;
     }
     Ok(())
 }
 
-async fn run_item(
+/// Begins one turn of the step's command: nothing has been done by it yet, but it is told.
+pub(super) async fn begin(
     world: &World,
     step: &Step,
     line: &Line,
-    span: Span,
-    item: Option<&Item>,
-    position: Option<(usize, usize)>,
-) -> Result<(), Trouble> {
-    let id = step.id.value.clone();
+    turn: Turn<'_>,
+) -> Result<Begun, Trouble> {
     let mut filled = world
-        .in_scope(item, |scope| line.fill(|reference| scope.value(reference)))
+        .in_scope(turn.item, |scope| {
+            line.fill(|reference| scope.value(reference))
+        })
         .map_err(stuck)?;
     if let (Task::Action(Action::RedisCli(call)), Some(stdin)) = (&mut filled.task, &step.stdin) {
         call.stdin = Some(
             world
-                .in_scope(item, |scope| scope.fill(&stdin.value))
+                .in_scope(turn.item, |scope| scope.fill(&stdin.value))
                 .map_err(stuck)?,
         );
     }
-    await_agreement(world, action_of(&filled)?).await?;
-    let raw = perform(world, step, &filled, position, &world.interrupt.soft).await?;
-    let cut_bytes = raw.cut_bytes;
-    let (output, before_filters) = filter(&filled, raw).map_err(|why| {
-        world.emit(Event::CommandGivenUp {
-            step: id.clone(),
-            why: why.clone(),
-        });
-        stuck(why)
-    })?;
-    world.emit(Event::CommandFinished {
-        step: id.clone(),
-        output: output.clone(),
-    });
+    await_agreement(world, &filled.task).await?;
+    Ok(task::begin(world, step, filled, turn.position))
+}
+
+/// Carries out what has begun to its end; what has none is stopped when it is `over`.
+pub(super) async fn finish(
+    world: &World,
+    step: &Step,
+    begun: Begun,
+    over: impl Future<Output = ()>,
+    stop: &CancellationToken,
+    cancel: &CancellationToken,
+) -> Result<Done, Trouble> {
+    let endless = begun.is_endless();
+    let end = begun.end(world, step.timeout, stop, cancel);
+    tokio::pin!(end);
+    let done = tokio::select! {
+        biased;
+        done = &mut end => done,
+        () = over, if endless => {
+            stop.cancel();
+            end.await
+        }
+    }?;
     // A command that was ended by the wish to end says nothing about the lab.
-    if output.exit != Some(0) && world.interrupt.soft.is_cancelled() {
+    if done.output.exit != Some(0) && cancel.is_cancelled() {
         return Err(Trouble::Interrupted);
     }
+    Ok(done)
+}
 
-    let decide = |verdict: Verdict| world.decide(step, verdict);
+/// Decides what is to be said of a turn of the step's command that has ended, and saves what it saves.
+pub(super) fn judge(
+    world: &World,
+    step: &Step,
+    span: Span,
+    turn: Turn<'_>,
+    done: &Done,
+) -> Result<(), Trouble> {
+    let output = &done.output;
+    let decide = |expected: &str, judged: Judged| {
+        let verdict = own(world, span, expected.to_owned(), judged);
+        world.decide(step, verdict)
+    };
+    let bad = |seen: String| Judged { holds: false, seen };
     if output.exit.is_none() {
-        let seen = format!(
-            "it ran for {} without an end, and was stopped",
-            show_duration(step.timeout)
-        );
-        return decide(own(
-            world,
-            span,
-            "the command ends".to_owned(),
-            Judged { holds: false, seen },
-        ));
+        let time = show_duration(step.timeout);
+        let seen = format!("it ran for {time} without an end, and was stopped");
+        return decide("the command ends", bad(seen));
+    }
+    if let Some(seen) = done.watched.and_then(nothing_watched) {
+        decide("something is watched", bad(seen))?;
     }
     // What a filter says means nothing if the command before it did not work.
-    if let Some(code) = before_filters.filter(|code| *code != 0) {
+    if let Some(code) = done.before_filters.filter(|code| *code != 0) {
         let seen = format!("exit {code} of the command before `| grep`");
-        decide(own(
-            world,
-            span,
-            "exit 0 of the command before `| grep`".to_owned(),
-            Judged { holds: false, seen },
-        ))?;
+        decide("exit 0 of the command before `| grep`", bad(seen))?;
     }
     // A line that would have passed the filter may have been in what is missing.
-    if before_filters.is_some() && cut_bytes > 0 {
-        let seen = format!("{cut_bytes} bytes of the output were too much to be kept");
-        decide(own(
-            world,
-            span,
-            "all of the output goes through `| grep`".to_owned(),
-            Judged { holds: false, seen },
-        ))?;
+    if done.unfiltered > 0 {
+        let seen = format!(
+            "{} bytes of the output were too much to be kept",
+            done.unfiltered
+        );
+        decide("all of the output goes through `| grep`", bad(seen))?;
     }
     let of_output: Vec<&Check> = step
         .expect
@@ -124,17 +167,17 @@ async fn run_item(
             number: 0.0,
             unit: Unit::Count,
         };
-        let judged = judge_exit(&zero, &output);
+        let judged = judge_exit(&zero, output);
         if !judged.holds {
-            decide(own(world, span, "exit 0".to_owned(), judged))?;
+            decide("exit 0", judged)?;
         }
     }
     // The checks may use what is saved; why it could not be is told after them, since they may know better.
-    let saved = save(world, step, &output);
+    let saved = save(world, step, output);
     for check in of_output {
-        let (judged, expected) = world.in_scope(item, |scope| {
+        let (judged, expected) = world.in_scope(turn.item, |scope| {
             (
-                judge_output(&check.kind, &output, scope),
+                judge_output(&check.kind, output, scope),
                 in_words(&check.kind, scope),
             )
         });
@@ -142,9 +185,31 @@ async fn run_item(
             why: check.why.clone(),
             ..own(world, check.span, expected, judged)
         };
-        decide(verdict)?;
+        world.decide(step, verdict)?;
     }
     saved.map_err(stuck)
+}
+
+/// Why a `watch` proves nothing, if it does not. That single repetitions fail is what a watch is for; when all do, it looked at nothing.
+fn nothing_watched(seen: Repetitions) -> Option<String> {
+    match seen {
+        Repetitions { times: 0, .. } => {
+            Some("nothing: it was stopped before it had looked once".to_owned())
+        }
+        Repetitions {
+            times,
+            worked: 0,
+            last,
+        } => Some(format!(
+            "nothing: its command never worked; exit {last}{}",
+            if times == 1 {
+                String::new()
+            } else {
+                format!(" the last of {times} times")
+            }
+        )),
+        _ => None,
+    }
 }
 
 /// Saves what the step saves, up to the first value that is not there.
@@ -161,96 +226,6 @@ fn save(world: &World, step: &Step, output: &Output) -> Result<(), String> {
         world.save(name, value);
     }
     Ok(())
-}
-
-/// Has the environment do what a line asks for, and tells that it begins. That it ended is told by the caller, who knows the filters,
-/// unless there is no output to tell of.
-async fn perform(
-    world: &World,
-    step: &Step,
-    filled: &Filled,
-    item: Option<(usize, usize)>,
-    cancel: &CancellationToken,
-) -> Result<Output, Trouble> {
-    let action = action_of(filled)?;
-    world.note_action(action);
-    world.emit(Event::CommandStarted {
-        step: step.id.value.clone(),
-        typed: filled.typed.clone(),
-        really: world.backend.explain(action),
-        item,
-    });
-    let limits = Limits {
-        time: step.timeout,
-        output: OUTPUT_KEPT,
-    };
-    let mut open = Open {
-        world,
-        step,
-        why: Some("a bug in labrunner".to_owned()),
-    };
-    let performed = world.backend.perform(action, limits, cancel).await;
-    open.why = performed.as_ref().err().map(ToString::to_string);
-    if let Ok(output) = &performed {
-        world.note_done(action, output);
-    }
-    Ok(performed?)
-}
-
-/// `redis-cli --cluster` refuses to work on a cluster whose nodes don't agree yet, as they don't for some tenths of a second after
-/// the command before. A reader types slower than gossip travels; here that pause is made. Where they still don't agree after it,
-/// redis-cli says so itself.
-async fn await_agreement(world: &World, action: &Action) -> Result<(), Trouble> {
-    let Action::RedisCli(call) = action else {
-        return Ok(());
-    };
-    let needs_it = ["reshard", "rebalance", "add-node", "del-node", "check"];
-    if !call.cluster_mode
-        || !call
-            .words
-            .first()
-            .is_some_and(|word| needs_it.contains(&word.as_str()))
-    {
-        return Ok(());
-    }
-    let until = world.clock.now() + AGREEMENT;
-    let agree = async {
-        while world.clock.now() < until && !world.look_at_views().await.agrees() {
-            let next = world.clock.now() + AGREEMENT_PAUSE;
-            world.clock.sleep_until(next).await;
-        }
-    };
-    tokio::select! {
-        biased;
-        () = world.interrupt.soft.cancelled() => Err(Trouble::Interrupted),
-        () = agree => Ok(()),
-    }
-}
-
-/// A command that has begun. Unless it has ended well, it is told that it was given up, whatever happened: a panic too.
-struct Open<'a> {
-    world: &'a World,
-    step: &'a Step,
-    why: Option<String>,
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        if let Some(why) = self.why.take() {
-            self.world.emit(Event::CommandGivenUp {
-                step: self.step.id.value.clone(),
-                why,
-            });
-        }
-    }
-}
-
-/// What the backend is to do.
-fn action_of(filled: &Filled) -> Result<&Action, Trouble> {
-    match &filled.task {
-        Task::Action(action) => Ok(action),
-        Task::Target(_) | Task::Watch { .. } => Err(stuck("not carried out yet".to_owned())),
-    }
 }
 
 fn stuck(what: String) -> Trouble {
@@ -272,22 +247,6 @@ fn own(world: &World, span: Span, expected: String, judged: Judged) -> Verdict {
         place: world.place(span),
         evidence: Vec::new(),
     }
-}
-
-/// The output after the line's filters, and the exit code that the command had before them, where there are any.
-fn filter(filled: &Filled, raw: Output) -> Result<(Output, Option<i32>), String> {
-    if filled.filters.is_empty() || raw.exit.is_none() {
-        return Ok((raw, None));
-    }
-    let before = raw.exit;
-    let mut output = raw;
-    for filter in &filled.filters {
-        let filtered = filter.apply(&output.stdout)?;
-        output.stdout = filtered.text;
-        output.exit = Some(filtered.exit);
-    }
-    output.combined = format!("{}{}", output.stderr, output.stdout);
-    Ok((output, before))
 }
 
 fn saved_value(source: &SaveSource, output: &Output) -> Result<String, String> {
@@ -320,10 +279,9 @@ pub(super) async fn run_cleanup(world: &World, step: &Step, line: &Line) -> Resu
     let filled = world
         .in_scope(None, |scope| line.fill(|reference| scope.value(reference)))
         .map_err(stuck)?;
-    let output = perform(world, step, &filled, None, &world.interrupt.hard).await?;
-    world.emit(Event::CommandFinished {
-        step: step.id.value.clone(),
-        output,
-    });
+    let hard = &world.interrupt.hard;
+    let begun = task::begin(world, step, filled, None);
+    let over = world.clock.sleep_until(world.clock.now() + step.timeout);
+    finish(world, step, begun, over, &hard.child_token(), hard).await?;
     Ok(())
 }

@@ -71,9 +71,23 @@ pub enum Event {
         /// In a few words.
         phase: String,
     },
+    /// The environment of the lab before is used for this one: what became of the nodes that were there.
+    EnvironmentReused {
+        /// Nodes that the lab starts with and that were reset: as good as just started.
+        kept: Vec<NodeName>,
+        /// Nodes that it starts with and that could not be: removed, and made anew; each with the reason.
+        remade: BTreeMap<NodeName, String>,
+        /// Nodes that it does not start with: removed.
+        removed: Vec<NodeName>,
+    },
+    /// What the lab starts from was not reached in the environment of the lab before: that one is removed, and another is made.
+    EnvironmentGivenUp {
+        /// Why, in one sentence.
+        why: String,
+    },
     /// The cluster is as `given` asks.
     GivenReady {
-        /// From no container to the last key.
+        /// From no container, or from what the lab before has left, to the last key.
         #[serde(rename = "took_ms", serialize_with = "milliseconds")]
         took: Duration,
         /// Every node's id.
@@ -107,6 +121,25 @@ pub enum Event {
         really: String,
         /// Of a step with `each`: which item, from 1, and of how many.
         item: Option<(usize, usize)>,
+    },
+    /// A `make` target that was started runs one of the commands that it stands for.
+    TargetCommand {
+        /// The step's id.
+        step: String,
+        /// As the course shows it.
+        typed: String,
+        /// What is really done, with the environment's own names.
+        really: String,
+    },
+    /// A `watch` that was started has run its command once more.
+    Repeated {
+        /// The step's id.
+        step: String,
+        /// 1 for the first time.
+        times: u32,
+        /// What came of it this time.
+        #[serde(flatten)]
+        output: Output,
     },
     /// A command has ended.
     CommandFinished {
@@ -181,8 +214,26 @@ pub enum Event {
         node: NodeName,
         /// When the step's command began, in milliseconds since 1970 (UTC): what the moments are counted from.
         zero_unix_ms: u64,
+        /// The moments that the step's check waits for; the watch ends when all of them have been seen.
+        awaited: Vec<&'static str>,
+        /// How long it was watched.
+        #[serde(rename = "watched_ms", serialize_with = "milliseconds")]
+        watched: Duration,
         /// The moments, each with the raw reply that proved it.
         timeline: Timeline,
+    },
+    /// A step's command goes on while the next steps run. Until `StepAwaited`, what is told of this step comes between what is told of
+    /// others.
+    StepInBackground {
+        /// Its id.
+        step: String,
+    },
+    /// The lab waits until a step's command that went on in the background has ended; then the step is decided.
+    StepAwaited {
+        /// Its id.
+        step: String,
+        /// Whether its command is stopped now, since it has no end of its own.
+        stopped: bool,
     },
     /// A step has ended.
     StepFinished {
@@ -217,8 +268,10 @@ pub enum Event {
     },
     /// `cleanup` commands and the removal of the environment begin.
     CleanupStarted,
-    /// All that the run made is removed.
+    /// All that the run made is removed, or kept for the next lab.
     CleanupFinished {
+        /// Whether the environment is kept for the next lab, and nothing was removed.
+        kept: bool,
         /// How long it took.
         #[serde(rename = "took_ms", serialize_with = "milliseconds")]
         took: Duration,

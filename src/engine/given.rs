@@ -2,29 +2,39 @@
 
 use std::time::{Duration, Instant};
 
+use super::environment::Environment;
 use super::event::Event;
+use super::reuse;
 use super::scene;
 use super::trouble::Trouble;
 use super::world::World;
-use crate::admin::{self, GivenKeys, Shape};
-use crate::backend::BackendError;
+use crate::admin::{self, Created, GivenKeys, Origin, Shape};
+use crate::backend::{Backend, BackendError};
 use crate::cluster::{NodeName, ServerVersion};
 use crate::lab::model::Given;
 use crate::resp::Client;
 
 /// After this the nodes will not agree any more.
 const CREATE_LIMIT: Duration = Duration::from_secs(60);
+/// The same of nodes of which some were used before: if these don't agree, others are made.
+const CREATE_AGAIN_LIMIT: Duration = Duration::from_secs(20);
 /// After this the keys will not be written any more.
 const KEYS_LIMIT: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether all that was started still runs. Nodes are up long before the first look, unless one is not.
 const DEATHS_PAUSE: Duration = Duration::from_secs(3);
 
-/// Makes the nodes of `given`, the cluster of them, and the keys in it; until the run is interrupted or a node dies.
-pub(super) async fn make(world: &World, given: &Given) -> Result<(), Trouble> {
+/// Makes the nodes of `given`, the cluster of them, and the keys in it; until the run is interrupted or a node dies. Nodes of the lab
+/// before are used where they can be made as good as new. The time that it took is counted from `started`.
+pub(super) async fn make(
+    world: &World,
+    environment: &Environment,
+    given: &Given,
+    started: Instant,
+) -> Result<(), Trouble> {
     tokio::select! {
         biased;
-        made = make_all(world, given) => made,
+        made = make_all(world, environment, given, started) => made,
         () = a_death(world) => Err(Trouble::broken(
             "the cluster can't be made: a node has died",
             "see whether the image runs Redis with the options of docker-compose.yml",
@@ -43,57 +53,25 @@ async fn a_death(world: &World) {
     }
 }
 
-async fn make_all(world: &World, given: &Given) -> Result<(), Trouble> {
-    let started = Instant::now();
-    world.emit(Event::GivenStarted {
-        what: in_words(given),
-    });
+async fn make_all(
+    world: &World,
+    environment: &Environment,
+    given: &Given,
+    started: Instant,
+) -> Result<(), Trouble> {
     // Masters first: a new master refuses to be writable for 2 s after it is started, and nothing can shorten that.
     let nodes: Vec<NodeName> = given.nodes().cloned().collect();
-    let shape = Shape {
-        node_timeout: given.node_timeout,
-        masters: given.masters.iter().cloned().collect(),
-        replicas: given.replicas.iter().cloned().collect(),
+    let kept = if environment.is_used() {
+        reuse::make_ready(world, environment, &nodes).await?
+    } else {
+        Vec::new()
     };
-    let phase = |phase: String| world.emit(Event::GivenPhase { phase });
-    // The cluster is made while the last nodes are still being started. What goes wrong on one side stops the other; the start is
-    // always awaited, since only it can end what it has begun in the environment.
-    let stop = world.interrupt.soft.child_token();
-    let start = async {
-        let began = world.backend.start(&nodes, &stop).await;
-        match began {
-            Ok(()) => world.note_started(&nodes),
-            Err(_) => stop.cancel(),
-        }
-        began
-    };
-    let create = async {
-        let created = tokio::select! {
-            biased;
-            () = stop.cancelled() => return None,
-            created = admin::create(&world.book, &shape, CREATE_LIMIT, &phase) => created,
-        };
-        if created.is_err() {
-            stop.cancel();
-        }
-        Some(created)
-    };
-    let (began, created) = tokio::join!(start, create);
-    if world.interrupt.soft.is_cancelled() {
-        return Err(Trouble::Interrupted);
+    world.note_started(&kept);
+    let created = create(world, environment, given, &nodes, &kept).await?;
+    for (node, settings) in created.settings {
+        environment.note_fresh(&node, Some(settings));
     }
-    let ids = match (began, created) {
-        (Ok(()), Some(Ok(ids))) => ids,
-        (Ok(()) | Err(BackendError::Cancelled), Some(Err(error))) => {
-            return Err(Trouble::broken(
-                error.to_string(),
-                "the nodes are there, but no cluster came of them; the journal has every node's last words",
-            ));
-        }
-        (Err(error), _) => return Err(Trouble::from(error)),
-        // Only an interruption or a failed start leaves the cluster unmade, and both were answered above.
-        (Ok(()), None) => return Err(Trouble::Interrupted),
-    };
+    let ids = created.ids;
     world.learn(ids.iter().map(|(name, id)| (*id, name.clone())));
     let keys = given.keys.map(|keys| GivenKeys {
         count: keys.count,
@@ -102,7 +80,9 @@ async fn make_all(world: &World, given: &Given) -> Result<(), Trouble> {
             .and_then(|count| Some((given.hot_slot()?, count))),
     });
     if let Some(keys) = &keys {
-        phase(format!("writing {} keys", keys.count));
+        world.emit(Event::GivenPhase {
+            phase: format!("writing {} keys", keys.count),
+        });
         let written = tokio::select! {
             biased;
             () = world.interrupt.soft.cancelled() => return Err(Trouble::Interrupted),
@@ -128,6 +108,70 @@ async fn make_all(world: &World, given: &Given) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Starts the nodes that are not `kept`, and makes the cluster of all while the last of them are still being started. What goes wrong on
+/// one side stops the other; the start is always awaited, since only it can end what it has begun in the environment.
+async fn create(
+    world: &World,
+    environment: &Environment,
+    given: &Given,
+    nodes: &[NodeName],
+    kept: &[NodeName],
+) -> Result<Created, Trouble> {
+    let shape = Shape {
+        node_timeout: given.node_timeout,
+        masters: given.masters.iter().cloned().collect(),
+        replicas: given.replicas.iter().cloned().collect(),
+    };
+    let (origin, limit) = if kept.is_empty() {
+        (Origin::Started, CREATE_LIMIT)
+    } else {
+        (Origin::Reset, CREATE_AGAIN_LIMIT)
+    };
+    let missing: Vec<NodeName> = nodes
+        .iter()
+        .filter(|node| !kept.contains(node))
+        .cloned()
+        .collect();
+    let stop = world.interrupt.soft.child_token();
+    let start = async {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let began = environment.start(&missing, &stop).await;
+        match began {
+            Ok(()) => world.note_started(&missing),
+            Err(_) => stop.cancel(),
+        }
+        began
+    };
+    let phase = |phase: String| world.emit(Event::GivenPhase { phase });
+    let create = async {
+        let created = tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            created = admin::create_of(&world.book, &shape, origin, limit, &phase) => created,
+        };
+        if created.is_err() {
+            stop.cancel();
+        }
+        Some(created)
+    };
+    let (began, created) = tokio::join!(start, create);
+    if world.interrupt.soft.is_cancelled() {
+        return Err(Trouble::Interrupted);
+    }
+    match (began, created) {
+        (Ok(()), Some(Ok(created))) => Ok(created),
+        (Ok(()) | Err(BackendError::Cancelled), Some(Err(error))) => Err(Trouble::broken(
+            error.to_string(),
+            "the nodes are there, but no cluster came of them; the journal has every node's last words",
+        )),
+        (Err(error), _) => Err(Trouble::from(error)),
+        // Only an interruption or a failed start leaves the cluster unmade, and both were answered above.
+        (Ok(()), None) => Err(Trouble::Interrupted),
+    }
+}
+
 async fn server_of(world: &World, node: &NodeName) -> Option<ServerVersion> {
     let client = Client::new(world.book.get(node)?.clone(), Duration::from_secs(2));
     let reply = client.call(&["INFO", "server"]).await.ok()?;
@@ -136,7 +180,8 @@ async fn server_of(world: &World, node: &NodeName) -> Option<ServerVersion> {
         .server()
 }
 
-fn in_words(given: &Given) -> String {
+/// What `given` asks for, in a few words.
+pub(super) fn in_words(given: &Given) -> String {
     let count = |number: usize, what: &str| {
         format!("{number} {what}{}", if number == 1 { "" } else { "s" })
     };

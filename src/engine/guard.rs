@@ -10,17 +10,39 @@ use super::trouble::Trouble;
 pub(super) async fn guarded<T: Send + 'static>(
     work: impl Future<Output = Result<T, Trouble>> + Send + 'static,
 ) -> Result<T, Trouble> {
+    Guarded::begin(work).ended().await
+}
+
+/// Work that goes on in a task of its own. When this is dropped, the task ends.
+pub(super) struct Guarded<T> {
     // A set ends its tasks when it is dropped; a task alone would go on.
-    let mut tasks = JoinSet::new();
-    tasks.spawn(work);
-    match tasks.join_next().await {
-        Some(Ok(ended)) => ended,
-        Some(Err(error)) => Err(Trouble::Bug {
-            what: last_words(error),
-        }),
-        None => Err(Trouble::Bug {
-            what: "a task was lost".to_owned(),
-        }),
+    tasks: JoinSet<Result<T, Trouble>>,
+}
+
+impl<T: Send + 'static> Guarded<T> {
+    /// Begins `work`.
+    pub fn begin(work: impl Future<Output = Result<T, Trouble>> + Send + 'static) -> Self {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(work);
+        Guarded { tasks }
+    }
+
+    /// Waits for its end, which it has once. A panic in it becomes [`Trouble::Bug`]. May be dropped and called again.
+    pub async fn ended(&mut self) -> Result<T, Trouble> {
+        match self.tasks.join_next().await {
+            Some(Ok(ended)) => ended,
+            Some(Err(error)) => Err(Trouble::Bug {
+                what: last_words(error),
+            }),
+            None => Err(Trouble::Bug {
+                what: "a task was lost".to_owned(),
+            }),
+        }
+    }
+
+    /// Ends it where it is, and waits until nothing of it is left.
+    pub async fn drop_now(&mut self) {
+        self.tasks.shutdown().await;
     }
 }
 
@@ -44,6 +66,8 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot::error::TryRecvError;
+
     use super::*;
 
     #[tokio::test]
@@ -62,6 +86,27 @@ mod tests {
         assert!(matches!(guarded(async { Ok(7) }).await, Ok(7)));
         let failed = guarded::<()>(async { Err(Trouble::Failed) }).await;
         assert!(matches!(failed, Err(Trouble::Failed)));
+    }
+
+    #[tokio::test]
+    async fn work_goes_on_while_nobody_waits_for_it_and_can_be_ended_where_it_is() {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let (held, mut released) = tokio::sync::oneshot::channel::<()>();
+        let mut work = Guarded::<()>::begin(async move {
+            let _held = held;
+            let _ = tell.send(());
+            std::future::pending().await
+        });
+        assert_eq!(told.await, Ok(()));
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(20), work.ended()).await;
+        assert!(waited.is_err(), "it goes on for ever");
+        assert!(
+            released.try_recv() == Err(TryRecvError::Empty),
+            "and waiting ended it"
+        );
+        work.drop_now().await;
+        // Not merely soon: when this has returned, nothing of it is left.
+        assert_eq!(released.try_recv(), Err(TryRecvError::Closed));
     }
 
     #[tokio::test]

@@ -1,23 +1,35 @@
-//! Runs a lab: order, deadlines, captures, cleanup. Everything that happens is an [`event`](event::Event), written by one writer.
+//! Runs labs: order, deadlines, captures, cleanup. Everything that happens is an [`event`](event::Event), written by one writer.
 
+mod background;
+mod begin;
 mod check;
 mod coming_true;
 mod command;
+mod environment;
 pub mod event;
 pub mod events;
 mod given;
 mod guard;
 pub mod interrupt;
+mod labs;
 mod names;
 mod probe;
+mod repeat;
+mod reuse;
 mod run;
 mod scene;
 mod scope;
+pub mod standing;
 mod step;
+mod task;
+mod tell;
+mod timeline;
+mod traces;
 mod trouble;
 mod watch;
 mod world;
 
 pub use events::Events;
 pub use interrupt::Interrupt;
+pub use labs::{LabsResult, Maker, run_all};
 pub use run::{Ending, LabResult, run};

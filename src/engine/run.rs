@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::background::Background;
+use super::begin::Begun;
 use super::command;
+use super::environment::Environment;
 use super::event::{Counts, Event, Outcome};
 use super::events::Events;
 use super::given;
 use super::guard::guarded;
 use super::interrupt::Interrupt;
-use super::scene::{self, Found, look_around};
+use super::labs::Maker;
 use super::step;
+use super::tell::{in_one_sentence, tell, tell_of_cleanup, unseen_end};
 use super::trouble::Trouble;
 use super::world::World;
-use crate::backend::{Backend, Life};
-use crate::cluster::NodeName;
+use crate::backend::Backend;
 use crate::lab::Lab;
 use crate::lab::model::Step;
 
@@ -72,52 +75,64 @@ pub async fn run(
     events: Arc<Events>,
     interrupt: Interrupt,
 ) -> LabResult {
+    if let Some(result) = skip(&lab, backend.name(), &events) {
+        return result;
+    }
+    let environment = Arc::new(Environment::new(backend));
+    let (result, _) = run_in(lab, environment, None, false, &events, &interrupt).await;
+    result
+}
+
+/// Runs a lab in an environment that an earlier one may have left. If the lab passes and the environment is to be kept, it comes back;
+/// otherwise it is removed, whatever happens. Where what the lab starts from can't be reached in an environment that was used before,
+/// that is removed, and `maker` makes another.
+pub(super) async fn run_in(
+    lab: Arc<Lab>,
+    environment: Arc<Environment>,
+    maker: Option<&dyn Maker>,
+    keep: bool,
+    events: &Arc<Events>,
+    interrupt: &Interrupt,
+) -> (LabResult, Option<Arc<Environment>>) {
     let started = Instant::now();
     let file = lab.source.name().to_owned();
-    events.emit(Event::LabStarted {
-        file: file.clone(),
-        number: lab.number,
-        title: lab.title.clone(),
-        steps: lab.steps.len(),
-    });
-    if let Some(skip) = lab
-        .skip_on
-        .iter()
-        .find(|skip| skip.backend == backend.name())
-    {
-        events.emit(Event::LabSkipped {
-            reason: skip.reason.clone(),
+    tell_start(&lab, events);
+    if let Some(given) = &lab.given {
+        events.emit(Event::GivenStarted {
+            what: given::in_words(given),
         });
-        let counts = Counts {
-            skipped: lab.steps.len(),
-            ..Counts::default()
-        };
-        events.emit(Event::LabFinished {
-            file,
-            outcome: Outcome::Skipped,
-            counts,
-            took: started.elapsed(),
-        });
-        return LabResult {
-            ending: Ending::Skipped,
-            counts,
-        };
     }
-    let world = Arc::new(World::new(lab, backend.clone(), events.clone(), interrupt));
+    let place = |environment: Arc<Environment>| {
+        World::new(lab.clone(), environment, events.clone(), interrupt.clone())
+    };
+    let begun = Begun::begin(environment, maker, started, &place).await;
+    let Begun {
+        world,
+        environment,
+        made,
+    } = begun;
     let mut course = Course::new(&world);
-    course.run().await;
+    course.run(made).await;
+    course.call_off_background().await;
     let cleanup = Instant::now();
     events.emit(Event::CleanupStarted);
     course.clean_up().await;
-    let removed = guarded(async move { backend.remove().await.map_err(Trouble::from) }).await;
-    let left: Vec<String> = removed.err().map(in_one_sentence).into_iter().collect();
     let Course {
         mut ending, counts, ..
     } = course;
+    // Who was not told of all of it can't be told of what is kept.
+    let keep =
+        keep && ending == Ending::Passed && !interrupt.soft.is_cancelled() && !events.sink_lost();
+    let left = if keep {
+        Vec::new()
+    } else {
+        remove(&environment).await
+    };
     if !left.is_empty() && ending == Ending::Passed {
         ending = Ending::Broken;
     }
     events.emit(Event::CleanupFinished {
+        kept: keep,
         took: cleanup.elapsed(),
         left,
     });
@@ -131,7 +146,53 @@ pub async fn run(
         counts,
         took: started.elapsed(),
     });
-    LabResult { ending, counts }
+    (LabResult { ending, counts }, keep.then_some(environment))
+}
+
+/// Tells of a lab that is not run on this backend, if it is not.
+pub(super) fn skip(lab: &Lab, backend: &str, events: &Events) -> Option<LabResult> {
+    let started = Instant::now();
+    let reason = skip_reason(lab, backend)?;
+    tell_start(lab, events);
+    events.emit(Event::LabSkipped { reason });
+    let counts = Counts {
+        skipped: lab.steps.len(),
+        ..Counts::default()
+    };
+    events.emit(Event::LabFinished {
+        file: lab.source.name().to_owned(),
+        outcome: Outcome::Skipped,
+        counts,
+        took: started.elapsed(),
+    });
+    Some(LabResult {
+        ending: Ending::Skipped,
+        counts,
+    })
+}
+
+/// Why a lab is not run on this backend, if it is not.
+pub(super) fn skip_reason(lab: &Lab, backend: &str) -> Option<String> {
+    lab.skip_on
+        .iter()
+        .find(|skip| skip.backend == backend)
+        .map(|skip| skip.reason.clone())
+}
+
+fn tell_start(lab: &Lab, events: &Events) {
+    events.emit(Event::LabStarted {
+        file: lab.source.name().to_owned(),
+        number: lab.number,
+        title: lab.title.clone(),
+        steps: lab.steps.len(),
+    });
+}
+
+/// Removes an environment, whatever happens. What could not be removed, if so.
+pub(super) async fn remove(environment: &Arc<Environment>) -> Vec<String> {
+    let environment = environment.clone();
+    let removed = guarded(async move { environment.remove().await.map_err(Trouble::from) }).await;
+    removed.err().map(in_one_sentence).into_iter().collect()
 }
 
 /// How far a lab has come.
@@ -141,6 +202,7 @@ struct Course<'a> {
     counts: Counts,
     /// The steps that were begun, by their place in the lab.
     begun: Vec<usize>,
+    background: Arc<Background>,
 }
 
 impl<'a> Course<'a> {
@@ -154,16 +216,13 @@ impl<'a> Course<'a> {
             ending: Ending::Passed,
             counts,
             begun: Vec::new(),
+            background: Arc::default(),
         }
     }
 
-    /// Everything between the first container and the cleanup.
-    async fn run(&mut self) {
+    /// Everything between the lab's start, if that was `made`, and the cleanup.
+    async fn run(&mut self, made: Result<(), Trouble>) {
         let world = self.world;
-        let made = {
-            let world = world.clone();
-            guarded(async move { begin(&world).await }).await
-        };
         if let Err(trouble) = made {
             self.ending = tell(world, None, trouble).await;
             return;
@@ -174,7 +233,20 @@ impl<'a> Course<'a> {
                 self.ending = Ending::Interrupted;
                 return;
             }
-            self.step(at, step).await;
+            // A step that is left out may be one that others rely on to await.
+            if let Some(awaited) = &step.awaits {
+                let place = lab.steps.iter().position(|it| it.id.value == awaited.value);
+                self.settle(place.unwrap_or(at)).await;
+            }
+            if self.ending == Ending::Passed {
+                self.step(at, step).await;
+            }
+            if self.ending != Ending::Passed {
+                return;
+            }
+        }
+        while let Some(at) = self.background.first() {
+            self.settle(at).await;
             if self.ending != Ending::Passed {
                 return;
             }
@@ -210,10 +282,10 @@ impl<'a> Course<'a> {
             let world = world.clone();
             // Dropping the step ends what it waits for; what it started in the environment, the environment stops.
             let run = guarded({
-                let world = world.clone();
+                let (world, background) = (world.clone(), self.background.clone());
                 async move {
                     match world.lab.steps.get(at) {
-                        Some(step) => step::run(&world, step).await,
+                        Some(step) => step::run(&world, step, &background).await,
                         None => Ok(()),
                     }
                 }
@@ -224,6 +296,74 @@ impl<'a> Course<'a> {
                 () = patience_ends(&world) => Err(Trouble::Interrupted),
             }
         };
+        if ended.is_ok() && self.background.has(at) {
+            self.counts.checks = world.checks();
+            world.emit(Event::StepInBackground {
+                step: step.id.value.clone(),
+            });
+            return;
+        }
+        // A step that failed leaves nothing running.
+        if let Some(mut command) = self.background.take(at) {
+            command.gone(patience(world)).await;
+        }
+        self.close(step, ended, started.elapsed()).await;
+    }
+
+    /// Decides the step at this place, if its command went on in the background: waits for its end, or brings that about.
+    async fn settle(&mut self, at: usize) {
+        let world = self.world;
+        let (Some(mut command), Some(step)) = (self.background.take(at), world.lab.steps.get(at))
+        else {
+            return;
+        };
+        world.emit(Event::StepAwaited {
+            step: step.id.value.clone(),
+            stopped: command.is_endless(),
+        });
+        let ended = tokio::select! {
+            biased;
+            ended = command.ended() => ended,
+            () = patience_ends(world) => Err(Trouble::Interrupted),
+        };
+        let (decided, took) = match ended {
+            Ok((came, took)) => {
+                let world = world.clone();
+                let judge = guarded(async move {
+                    match world.lab.steps.get(at) {
+                        Some(step) => came.judge(&world, step),
+                        None => Ok(()),
+                    }
+                });
+                (judge.await, took)
+            }
+            Err(trouble) => {
+                command.gone(Duration::ZERO).await;
+                (Err(trouble), command.elapsed())
+            }
+        };
+        self.close(step, decided, took).await;
+    }
+
+    /// Stops what still goes on in the background when the lab ends, and waits until nothing of it is left.
+    async fn call_off_background(&mut self) {
+        let world = self.world;
+        for mut command in self.background.stop_all() {
+            command.gone(patience(world)).await;
+            self.counts.not_run += 1;
+            if let Some(step) = world.lab.steps.get(command.at) {
+                world.emit(Event::StepFinished {
+                    step: step.id.value.clone(),
+                    outcome: Outcome::Interrupted,
+                    took: command.elapsed(),
+                });
+            }
+        }
+    }
+
+    /// The end of a step: what went wrong, if anything did, and what that makes of the lab.
+    async fn close(&mut self, step: &Step, ended: Result<(), Trouble>, took: Duration) {
+        let world = self.world;
         self.counts.checks = world.checks();
         if let Err(trouble) = ended {
             self.ending = tell(world, Some(step), trouble).await;
@@ -236,7 +376,7 @@ impl<'a> Course<'a> {
         world.emit(Event::StepFinished {
             step: step.id.value.clone(),
             outcome: self.ending.into(),
-            took: started.elapsed(),
+            took,
         });
     }
 
@@ -267,14 +407,6 @@ impl<'a> Course<'a> {
     }
 }
 
-/// Makes what the lab starts from.
-async fn begin(world: &World) -> Result<(), Trouble> {
-    match &world.lab.given {
-        Some(given) => given::make(world, given).await,
-        None => Ok(world.backend.start(&[], &world.interrupt.soft).await?),
-    }
-}
-
 /// Returns some time after the run was interrupted, soon when it was interrupted twice: a step that has not stopped by then is
 /// dropped. Reading back thousands of keys takes seconds.
 async fn patience_ends(world: &World) {
@@ -285,6 +417,15 @@ async fn patience_ends(world: &World) {
             world.interrupt.hard.cancelled().await;
             tokio::time::sleep(SHORT_PATIENCE).await;
         } => {}
+    }
+}
+
+/// How long a command in the background may take to stop.
+fn patience(world: &World) -> Duration {
+    if world.interrupt.hard.is_cancelled() {
+        SHORT_PATIENCE
+    } else {
+        PATIENCE
     }
 }
 
@@ -306,158 +447,4 @@ fn skipped(world: &World, step: &Step) -> Option<String> {
             )
         })
     })
-}
-
-/// Tells what went wrong, with the cluster at that moment, and says what that makes of the lab.
-async fn tell(world: &Arc<World>, step: Option<&Step>, trouble: Trouble) -> Ending {
-    let id = step.map(|step| step.id.value.clone());
-    let say = |what: String, help: Option<String>| {
-        world.emit(Event::Trouble {
-            step: id.clone(),
-            what,
-            help,
-        })
-    };
-    let mut ending = match trouble {
-        Trouble::Interrupted => return Ending::Interrupted,
-        Trouble::Bug { what } => {
-            let help = "please report it, with the journal".to_owned();
-            say(
-                format!("a bug in labrunner ended this lab: {what}"),
-                Some(help),
-            );
-            return Ending::Bug;
-        }
-        Trouble::Failed => Ending::Failed,
-        Trouble::Stuck { what, help } => {
-            say(what, help);
-            Ending::Failed
-        }
-        Trouble::Unavailable { what, help } if step.is_none() => {
-            say(what, Some(help));
-            return Ending::Unavailable;
-        }
-        // What was there when the first step began, and is not any more, has broken.
-        Trouble::Broken { what, help } | Trouble::Unavailable { what, help } => {
-            say(what, Some(help));
-            Ending::Broken
-        }
-    };
-    let Some(found) = scene(world).await else {
-        return ending;
-    };
-    if !found.died.is_empty() {
-        // A check that failed since a node died is not the course's fault.
-        ending = Ending::Broken;
-        say(deaths_in_words(&found.died), Some(causes(&found.died)));
-    }
-    world.emit(Event::Scene {
-        step: id.unwrap_or_else(|| "given".to_owned()),
-        scene: found.scene,
-    });
-    ending
-}
-
-/// The cluster at this moment. A panic on the way is no reason to lose what is already known.
-async fn scene(world: &Arc<World>) -> Option<Found> {
-    let world = world.clone();
-    guarded(async move { Ok(look_around(&world).await) })
-        .await
-        .ok()
-}
-
-/// A cleanup command that could not be carried out decides nothing: the environment is removed in any case.
-fn tell_of_cleanup(world: &World, step: &Step, trouble: Trouble) {
-    let help = match &trouble {
-        Trouble::Failed | Trouble::Interrupted => return,
-        Trouble::Stuck { help, .. } => help.clone(),
-        Trouble::Broken { help, .. } | Trouble::Unavailable { help, .. } => Some(help.clone()),
-        Trouble::Bug { .. } => None,
-    };
-    world.emit(Event::Trouble {
-        step: Some(step.id.value.clone()),
-        what: format!(
-            "a cleanup command was not carried out: {}",
-            in_one_sentence(trouble)
-        ),
-        help,
-    });
-}
-
-fn in_one_sentence(trouble: Trouble) -> String {
-    match trouble {
-        Trouble::Failed => "a check did not hold".to_owned(),
-        Trouble::Interrupted => "interrupted".to_owned(),
-        Trouble::Bug { what } => format!("a bug in labrunner: {what}"),
-        Trouble::Stuck { what, .. }
-        | Trouble::Broken { what, .. }
-        | Trouble::Unavailable { what, .. } => what,
-    }
-}
-
-/// What the environment makes of a lab of which every check held: a node may have died without any check seeing it. If so, that is told.
-async fn unseen_end(world: &Arc<World>) -> Option<Ending> {
-    let states = {
-        let world = world.clone();
-        guarded(async move { Ok(world.backend.nodes().await?) }).await
-    };
-    let (what, help) = match states {
-        Ok(states) => {
-            let died = scene::died(world, &states);
-            if died.is_empty() {
-                return None;
-            }
-            (
-                deaths_in_words(&died),
-                format!(
-                    "every check held, but the environment was not what it should be; {}",
-                    causes(&died)
-                ),
-            )
-        }
-        Err(trouble) => (
-            format!(
-                "whether every node lived to the end is not known: {}",
-                in_one_sentence(trouble)
-            ),
-            "every check held, but the environment does not answer any more".to_owned(),
-        ),
-    };
-    world.emit(Event::Trouble {
-        step: None,
-        what,
-        help: Some(help),
-    });
-    if let Some(found) = scene(world).await {
-        world.emit(Event::Scene {
-            step: "end".to_owned(),
-            scene: found.scene,
-        });
-    }
-    Some(Ending::Broken)
-}
-
-fn deaths_in_words(died: &[(NodeName, Life)]) -> String {
-    let words: Vec<String> = died
-        .iter()
-        .map(|(name, life)| match life {
-            Life::Exited(code) => format!("{name} died by itself, exit {code}"),
-            _ => format!("{name} is gone: its container was removed, and not by this lab"),
-        })
-        .collect();
-    words.join("; ")
-}
-
-/// What may have been the cause of nodes' deaths, and where to look.
-fn causes(died: &[(NodeName, Life)]) -> String {
-    let mut words = Vec::new();
-    if died.iter().any(|(_, life)| *life == Life::Exited(137)) {
-        words.push("137 means killed: by hand, or by the kernel for want of memory");
-    }
-    words.push(if died.iter().all(|(_, life)| *life == Life::Absent) {
-        "see whether somebody else works on this machine's containers"
-    } else {
-        "the last log lines are below"
-    });
-    words.join("; ")
 }

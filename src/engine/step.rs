@@ -1,27 +1,40 @@
 //! Runs one step: looks before, acts, watches meanwhile, looks after.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::background::Background;
 use super::check::{in_words, judge_probe};
 use super::command;
 use super::event::{Event, Verdict, When};
 use super::probe;
+use super::timeline::{Failover, Watched};
 use super::trouble::Trouble;
 use super::watch;
 use super::world::{World, raw_replies};
 use crate::lab::model::{Check, CheckKind, Step};
 use crate::load::{Probe, ProbeReport};
 
-/// Runs a step that is not skipped.
-pub(super) async fn run(world: &World, step: &Step) -> Result<(), Trouble> {
-    StepRun { world, step }.run().await
+/// Runs a step that is not skipped. What it leaves running is in the `background`.
+pub(super) async fn run(
+    world: &Arc<World>,
+    step: &Step,
+    background: &Background,
+) -> Result<(), Trouble> {
+    let run = StepRun {
+        world,
+        step,
+        background,
+    };
+    run.run().await
 }
 
 struct StepRun<'a> {
-    world: &'a World,
+    world: &'a Arc<World>,
     step: &'a Step,
+    background: &'a Background,
 }
 
 impl StepRun<'_> {
@@ -49,13 +62,17 @@ impl StepRun<'_> {
             goes_on,
         )
         .await?;
+        let failover = Failover::prepare(world, step, &expect).await?;
+        let goes_on = goes_on || failover.is_some();
         let probe = match &step.probe {
             Some(spec) => Some(probe::start(world, step, &spec.value).await?),
             None => None,
         };
         let (done, broke) = (CancellationToken::new(), CancellationToken::new());
         let go_on = async {
-            let gone = self.go_on(&expect_state, probe, &broke).await;
+            let gone = self
+                .go_on(&expect_state, failover.map(Failover::begin), probe, &broke)
+                .await;
             done.cancel();
             gone
         };
@@ -96,16 +113,34 @@ impl StepRun<'_> {
     async fn go_on(
         &self,
         expect: &[&Check],
+        failover: Option<Watched<'_>>,
         probe: Option<Probe>,
         broke: &CancellationToken,
     ) -> (Result<(), Trouble>, Option<ProbeReport>) {
         let mut result = self.act(broke).await;
-        if result.is_ok() && !expect.is_empty() {
+        let mut timed = false;
+        if result.is_ok() {
+            let awaited = async {
+                tokio::join!(
+                    await_failover(failover.as_ref()),
+                    self.await_expected(expect)
+                )
+            };
             result = tokio::select! {
                 biased;
                 () = broke.cancelled() => Ok(()),
-                awaited = self.await_expected(expect) => awaited,
+                (seen, expected) = awaited => {
+                    timed = seen.is_ok();
+                    seen.and(expected)
+                }
             };
+        }
+        if let Some(failover) = failover {
+            let verdict = failover.end().await;
+            // What was cut short says nothing of the lab.
+            if timed {
+                result = result.and(self.decide(verdict));
+            }
         }
         let Some(probe) = probe else {
             return (result, None);
@@ -208,9 +243,9 @@ impl StepRun<'_> {
     }
 
     /// The command, or the pause. A command runs to its end whatever happens meanwhile; of a pause nothing more is to be seen once
-    /// `broken` fires.
+    /// `broken` fires, and as little of a command that has no end of its own.
     async fn act(&self, broken: &CancellationToken) -> Result<(), Trouble> {
-        if let Some(pause) = self.step.wait {
+        if let (None, Some(pause)) = (&self.step.run, self.step.wait) {
             let until = self.world.clock.now() + pause;
             tokio::select! {
                 () = self.world.clock.sleep_until(until) => return Ok(()),
@@ -218,10 +253,16 @@ impl StepRun<'_> {
                 () = self.world.interrupt.soft.cancelled() => return Err(Trouble::Interrupted),
             }
         }
-        command::run(self.world, self.step).await
+        if self.step.background {
+            return self.background.begin(self.world, self.step).await;
+        }
+        command::run(self.world, self.step, broken).await
     }
 
     async fn await_expected(&self, checks: &[&Check]) -> Result<(), Trouble> {
+        if checks.is_empty() {
+            return Ok(());
+        }
         for verdict in watch::until_all_hold(self.world, self.step, checks).await? {
             self.decide(verdict)?;
         }
@@ -266,5 +307,12 @@ impl StepRun<'_> {
     /// Tells a verdict; a bad one ends the step.
     fn decide(&self, verdict: Verdict) -> Result<(), Trouble> {
         self.world.decide(self.step, verdict)
+    }
+}
+
+async fn await_failover(failover: Option<&Watched<'_>>) -> Result<(), Trouble> {
+    match failover {
+        Some(failover) => failover.awaited().await,
+        None => Ok(()),
     }
 }

@@ -21,6 +21,7 @@ use crate::lab::environment::CourseNode;
 use crate::lab::model::{Check, CheckKind, Item, Step};
 use crate::lab::quantity::VersionRule;
 use crate::lab::source::Span;
+use crate::lab::target::Target;
 use crate::observe::{Needs, Observation, Observer, read_back};
 use crate::resp::{AddressBook, Router};
 
@@ -264,6 +265,26 @@ impl World {
         let mut alive = lock(&self.alive);
         for node in ended {
             alive.remove(&node);
+        }
+    }
+
+    /// As [`note_action`](Self::note_action), of a target. Returns the node that it is to stop, if that should be running until then.
+    pub fn note_target(&self, target: &Target) -> Option<NodeName> {
+        match target {
+            Target::Failover { node } => lock(&self.alive).take(node),
+            _ => None,
+        }
+    }
+
+    /// Takes note of what a target that came to an end has done to nodes. `stops` is what it was to stop; one that refuses leaves it
+    /// running.
+    pub fn note_target_done(&self, target: &Target, stops: Option<NodeName>, output: &Output) {
+        match (target, output.exit) {
+            (Target::Recover { node }, Some(0)) => self.note_started(std::slice::from_ref(node)),
+            (Target::Failover { .. }, Some(code)) if code != 0 => {
+                lock(&self.alive).extend(stops);
+            }
+            _ => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::check;
 use super::environment::CourseNode;
 use super::fault::{Fault, Faults};
-use super::keys::{LAB, LANGUAGE, PROBED, Shape};
+use super::keys::{LAB, LANGUAGE, PROBED, Shape, TIMELINE, Table};
 use super::line::Line;
 use super::model::*;
 use super::quantity::{Comparison, Unit, parse_duration, parse_rate};
@@ -234,8 +234,8 @@ fn build_step(source: &Source, tree: &Tree) -> Step {
             })
             .collect(),
         wait: duration(tree, "wait"),
-        background: false,
-        awaits: None,
+        background: flag(tree, "background").unwrap_or(false),
+        awaits: tree.get("await").and_then(spanned_text),
         probe: list(tree, "meanwhile")
             .iter()
             .find_map(|item| probe(item.get("probe")?)),
@@ -371,17 +371,25 @@ fn check_kind(kind: &str, body: &Tree) -> Option<CheckKind> {
         },
         "given_keys" => CheckKind::GivenKeys,
         "probe" => CheckKind::Probe(ProbeTest {
-            counts: PROBED
-                .keys
-                .iter()
-                .filter_map(|key| match key.shape {
-                    Shape::Compare(unit) => Some((key.name, compare(body, key.name, unit)?)),
-                    _ => None,
-                })
-                .collect(),
+            counts: comparisons(body, &PROBED),
+        }),
+        "timeline" => CheckKind::Timeline(TimelineTest {
+            node: node(body, "node")?,
+            to: node(body, "to"),
+            moments: comparisons(body, &TIMELINE),
         }),
         _ => return None,
     })
+}
+
+/// All comparisons that a mapping has, in the order of its table.
+fn comparisons(body: &Tree, table: &Table) -> Vec<(&'static str, Comparison)> {
+    let keys = table.keys.iter();
+    keys.filter_map(|key| match key.shape {
+        Shape::Compare(unit) => Some((key.name, compare(body, key.name, unit)?)),
+        _ => None,
+    })
+    .collect()
 }
 
 fn text_test(body: &Tree) -> TextTest {

@@ -42,6 +42,19 @@ pub struct Lab {
     pub points: Vec<Point>,
 }
 
+impl Lab {
+    /// The step called `id`.
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id.value == id)
+    }
+
+    /// The step that awaits the command of the background step `id`; there is exactly one.
+    pub fn awaiting(&self, id: &str) -> Option<&Step> {
+        let awaits = |step: &&Step| step.awaits.as_ref().is_some_and(|name| name.value == id);
+        self.steps.iter().find(awaits)
+    }
+}
+
 /// The cluster that a lab starts from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Given {
@@ -135,10 +148,20 @@ pub struct Step {
     pub cleanup: Vec<Spanned<Line>>,
 }
 
+impl Step {
+    /// Whether its command goes on until it is stopped.
+    pub fn is_endless(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.value.is_endless())
+    }
+}
+
 /// How long a command may take if its step does not say.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a check of `expect` may take to come true if it does not say.
 pub const DEFAULT_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the moments of a `timeline` may take to be seen if it does not say. Ample for the node timeouts that labs set.
+pub const DEFAULT_TIMELINE_WITHIN: Duration = Duration::from_secs(30);
 
 /// One item of `each`: names and values.
 #[derive(Debug, Clone, PartialEq)]

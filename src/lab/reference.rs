@@ -7,7 +7,8 @@ use super::environment::{ATTRIBUTES, CourseNode};
 use super::keys::{Group, Key, Rule, Shape, TABLES, Table};
 use super::line::docker::VERBS;
 use super::line::grep::OPTIONS;
-use super::line::redis_cli::{CLUSTER_OPTIONS, FILES, FLAGS, SUBCOMMANDS, VALUES};
+use super::line::make::TARGETS;
+use super::line::redis_cli::{CLUSTER_OPTIONS, FILES, FLAGS, LOOKING, SUBCOMMANDS, VALUES};
 use super::quantity::Unit;
 
 /// The chapter, as Markdown.
@@ -21,6 +22,7 @@ pub fn markdown() -> String {
         ("{{redis-cli values}}", listed(VALUES)),
         ("{{redis-cli files}}", listed(FILES)),
         ("{{redis-cli subcommands}}", listed(SUBCOMMANDS)),
+        ("{{redis-cli looking}}", listed(LOOKING)),
         (
             "{{redis-cli cluster options}}",
             listed(CLUSTER_OPTIONS.map(|(option, _)| option)),
@@ -29,6 +31,7 @@ pub fn markdown() -> String {
             "{{grep}}",
             listed(OPTIONS.chars().map(|option| format!("-{option}"))),
         ),
+        ("{{targets}}", targets()),
         ("{{attributes}}", attributes()),
     ]
     .into_iter()
@@ -201,6 +204,19 @@ fn docker() -> String {
          - `docker compose up -d NODE …` makes nodes that are not there and starts them.\n\
          - `docker network disconnect NETWORK NODE` cuts a node's links; `connect` heals them. There is one network, so its name is not looked at."
     )
+}
+
+fn targets() -> String {
+    let mut out = String::from("| target | |\n|---|---|\n");
+    for (name, target, doc) in TARGETS {
+        let node = match target.takes_node() {
+            None => "",
+            Some(true) => " NODE=7007",
+            Some(false) => " [NODE=7001]",
+        };
+        let _ = writeln!(out, "| `make {name}{node}` | {doc} |");
+    }
+    out
 }
 
 fn attributes() -> String {

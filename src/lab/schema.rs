@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::environment::CourseNode;
 use super::keys::{Group, LAB, Rule, Shape, Table};
+use super::line::PROGRAMS;
 use super::quantity::Unit;
 
 /// The schema of a lab (JSON Schema, draft 2020-12). What only the whole of a lab can tell, such as a reference to a step that is
@@ -67,7 +68,8 @@ fn shape(of: &Shape) -> Value {
         Shape::Text => json!({"type": ANY_TEXT, "pattern": "\\S"}),
         Shape::Template => json!({"type": ANY_TEXT}),
         Shape::Line => {
-            json!({"type": "string", "pattern": "^\\s*(docker|docker-compose|redis-cli)\\s"})
+            let pattern = format!("^\\s*({})\\s", PROGRAMS.join("|"));
+            json!({"type": "string", "pattern": pattern})
         }
         Shape::Pattern => json!({"type": ANY_TEXT, "format": "regex"}),
         Shape::Id => json!({"type": "string", "pattern": "^[a-z][a-z0-9_-]*$"}),

@@ -14,6 +14,9 @@ use super::template::Template;
 use super::tree::{Entry, Kind, Tree};
 use crate::cluster::SlotSet;
 
+/// Faults that are told of in one text. Who has ten wrong words in a line has understood.
+pub(super) const TOLD_OF_ONE_TEXT: usize = 10;
+
 /// Puts everything that is wrong with `tree`, as a `shape`, into `faults`.
 pub fn check(source: &Source, tree: &Tree, shape: &Shape, faults: &mut Vec<Fault>) {
     Walk { source, faults }.value(tree, shape, "a lab");
@@ -254,7 +257,7 @@ impl Walk<'_> {
         };
         if let Shape::Line = shape {
             if let Err(faults) = Line::parse(&scalar.text) {
-                for fault in faults {
+                for fault in faults.into_iter().take(TOLD_OF_ONE_TEXT) {
                     let span = locate(self.source, tree.span, &scalar.text, fault.range.clone());
                     self.fault(span, fault.what, fault.label).help = fault.help;
                 }

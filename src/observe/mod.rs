@@ -1,9 +1,16 @@
-//! Watching nodes over RESP: every node's own view, and the given keys read back.
+//! Watching nodes over RESP: every node's own view, the given keys read back, and the timeline of a failover.
 
 mod keys_report;
 mod observation;
 mod observer;
+pub mod picture;
+#[cfg(test)]
+pub(crate) mod recorded;
+mod timeline;
+mod who;
 
 pub use keys_report::{KeysReport, read_back};
 pub use observation::{Observation, Seen, View};
 pub use observer::{Needs, Observer};
+pub use timeline::{Recorder, RecorderError, Recording};
+pub use who::Who;

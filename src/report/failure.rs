@@ -10,6 +10,7 @@ use crate::lab::action::Output;
 
 use super::layout::{Page, columns, lines_of, one_line, together, wrap};
 use super::style::Paint;
+use super::timeline::{self, Failover};
 use super::words::{bytes, span, times, took};
 
 /// Lines that a picture takes at most. With the lines of the run around it, that is one screen of 30 lines.
@@ -36,8 +37,19 @@ pub(super) struct Command {
     pub typed: String,
     pub really: String,
     pub item: Option<(usize, usize)>,
+    /// Of a make target: the command that it runs or ran last.
+    pub at: Option<TargetCommand>,
     /// What came of it; `None` while it runs.
     pub output: Option<Output>,
+}
+
+/// One of the commands that a make target stands for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TargetCommand {
+    /// 1 for the first.
+    pub number: usize,
+    pub typed: String,
+    pub really: String,
 }
 
 /// Everything that a picture can show.
@@ -48,6 +60,8 @@ pub(super) struct Picture {
     pub troubles: Vec<(String, Option<String>)>,
     pub command: Option<Command>,
     pub scene: Option<Scene>,
+    /// The failover that the step watched.
+    pub failover: Option<Failover>,
     /// Whether what was really done and the raw replies are shown as well (`-v`).
     pub detailed: bool,
 }
@@ -103,6 +117,9 @@ impl Picture {
         }
         if others.len() > OTHERS {
             drawing.text("also", &format!("{} more", others.len() - OTHERS), 1);
+        }
+        if let Some(failover) = &self.failover {
+            drawing.failover(failover);
         }
         if let Some(command) = &self.command {
             drawing.command(command);
@@ -239,6 +256,20 @@ impl Drawing {
         }
     }
 
+    /// Whose failover it is, the check says.
+    fn failover(&mut self, failover: &Failover) {
+        let lines = timeline::draw(self.page, self.page.right_edge() - TEXT, failover);
+        self.parts.push(Part {
+            label: "timeline",
+            paint: None,
+            most: lines.len(),
+            // It is not cut at all, since a drawing with lines missing tells nothing.
+            worth: 2 * lines.len(),
+            lines,
+            cut: Cut::Middle,
+        });
+    }
+
     fn command(&mut self, command: &Command) {
         let item = command
             .item
@@ -247,6 +278,20 @@ impl Drawing {
         self.text("command", &format!("{item}{}", command.typed), 2);
         if self.detailed && command.really != command.typed {
             self.text("really", &command.really, 2);
+        }
+        let worked = command
+            .output
+            .as_ref()
+            .is_some_and(|output| output.exit == Some(0));
+        if let Some(at) = command.at.as_ref().filter(|_| !worked) {
+            self.text(
+                "",
+                &format!("was at command {}: {}", at.number, at.typed),
+                2,
+            );
+            if self.detailed && at.really != at.typed {
+                self.text("really", &at.really, 2);
+            }
         }
         if command.output.is_none() && self.troubled {
             self.text("", "came to no end", 1);
@@ -409,6 +454,8 @@ fn looked(verdict: &Verdict) -> Option<String> {
         // A check of the command's own output can be looked at once only.
         (0 | 1, _, _) if verdict.within_ms.is_none() => None,
         (0, _, _) => None,
+        // What has times of its own says itself how long it was looked at.
+        (_, "expect", When::During) => None,
         (looks, "expect", When::After) => {
             Some(format!("looked {}{over}, after the command", times(looks)))
         }
@@ -445,7 +492,7 @@ pub(super) fn ending(command: &Command) -> String {
     };
     let ended = match output.exit {
         Some(code) => format!("exit {code} after {}", took(output.took)),
-        None => format!("stopped at its time limit, after {}", took(output.took)),
+        None => format!("was stopped after {}", took(output.took)),
     };
     let cut = match output.cut_bytes {
         0 => String::new(),

@@ -77,6 +77,13 @@ impl Live {
         self.under_way.push(UnderWay { task, bar, detail });
     }
 
+    fn begin_step(&mut self, step: &str) {
+        if let Some(head) = self.story.head(step) {
+            let (label, title) = (head.label(), head.title.clone());
+            self.begin(Task::Step(step.to_owned()), &label, &title);
+        }
+    }
+
     /// How a task's two lines are drawn. The second is there from the beginning, so that the lines above don't jump.
     fn style(&self, label: String, title: String, detail: Arc<Mutex<String>>) -> ProgressStyle {
         let page = self.story.page();
@@ -147,11 +154,18 @@ impl Live {
         match event {
             Event::GivenStarted { what } => self.begin(Task::Given, "given", &one_line(what)),
             Event::GivenPhase { phase } => self.detail(&Task::Given, one_line(phase)),
-            Event::StepStarted { step, .. } => {
-                if let Some(head) = self.story.head(step) {
-                    let (label, title) = (head.label(), head.title.clone());
-                    self.begin(Task::Step(step.clone()), &label, &title);
-                }
+            Event::StepStarted { step, .. } => self.begin_step(step),
+            Event::StepAwaited { step, stopped } => {
+                self.begin_step(step);
+                let doing = if *stopped {
+                    "stopping its command"
+                } else {
+                    "waiting for its command to end"
+                };
+                self.detail(&Task::Step(step.clone()), doing.to_owned());
+            }
+            Event::TargetCommand { step, typed, .. } => {
+                self.detail(&Task::Step(step.clone()), format!("$ {}", one_line(typed)))
             }
             Event::CommandStarted {
                 step, typed, item, ..
@@ -172,9 +186,7 @@ impl Live {
                 let text = waiting(self.story.page(), &one_line(what), &one_line(seen));
                 self.detail(&Task::Step(step.clone()), text);
             }
-            Event::CleanupStarted => {
-                self.begin(Task::Cleanup, "clean", "removing what the run made")
-            }
+            Event::CleanupStarted => self.begin(Task::Cleanup, "clean", "cleaning up"),
             _ => {}
         }
     }
@@ -183,9 +195,9 @@ impl Live {
     fn leave(&mut self, event: &Event) {
         match event {
             Event::GivenReady { .. } => self.end(&Task::Given),
-            Event::StepFinished { step, .. } | Event::StepSkipped { step, .. } => {
-                self.end(&Task::Step(step.clone()))
-            }
+            Event::StepFinished { step, .. }
+            | Event::StepSkipped { step, .. }
+            | Event::StepInBackground { step } => self.end(&Task::Step(step.clone())),
             Event::CleanupStarted | Event::Trouble { step: None, .. } => self.end(&Task::Given),
             Event::CleanupFinished { .. } => self.end(&Task::Cleanup),
             Event::LabFinished { .. } | Event::RunFinished { .. } => self.leave_all(),
@@ -358,6 +370,38 @@ mod tests {
             "{screen}"
         );
         assert!(last[2].contains("✓  4/9"), "{screen}");
+    }
+
+    #[test]
+    fn what_happens_in_the_background_does_not_touch_the_lines_of_the_step_at_hand() {
+        let terminal = InMemoryTerm::new(ROWS, 100);
+        let mut live = live(&terminal, Verbosity::Normal, 100);
+        let events = rehearsal::background_passes();
+        let is_of = |event: &Event, id: &str| matches!(event, Event::CommandFinished { step, .. } if step == id);
+        let ended = events
+            .iter()
+            .position(|event| is_of(&event.event, "pop"))
+            .unwrap();
+        events[..=ended].iter().for_each(|event| live.on(event));
+        let screen = wait_for(&terminal, &|screen| screen.contains("RPUSH"));
+        let last: Vec<&str> = screen.lines().rev().take(3).collect();
+        assert_eq!(last[0], "            $ redis-cli -p 7001 RPUSH queue first");
+        assert!(last[1].contains("2/3    Push to the queue"), "{screen}");
+        assert!(last[2].ends_with("in the background"), "{screen}");
+        // When it is awaited, it is at hand itself.
+        let awaited = events
+            .iter()
+            .position(|event| matches!(event.event, Event::StepAwaited { .. }))
+            .unwrap();
+        events[ended + 1..=awaited]
+            .iter()
+            .for_each(|event| live.on(event));
+        let screen = wait_for(&terminal, &|screen| {
+            screen.contains("waiting for its command")
+        });
+        let last: Vec<&str> = screen.lines().rev().take(3).collect();
+        assert!(last[1].contains("1/3    Wait for the queue"), "{screen}");
+        assert!(last[2].contains("✓  2/3"), "{screen}");
     }
 
     #[test]

@@ -8,11 +8,13 @@
 
 use crate::engine::event::Stamped;
 
+mod environment;
 mod failure;
 mod faults;
 mod journal;
 mod layout;
 mod live;
+mod picture;
 mod plain;
 mod probe;
 #[cfg(test)]
@@ -25,10 +27,13 @@ mod story_tests;
 mod style;
 mod summary;
 mod terminal;
+mod timeline;
 mod words;
 
+pub use environment::{environment, environment_below, how_to_use};
 pub use faults::faults;
 pub use journal::{Journal, JournalFate};
+pub use picture::{Redraw, picture};
 pub use style::{ColourChoice, Style};
 pub use terminal::Terminal;
 pub use words::{number, span, took};

@@ -12,8 +12,12 @@ use crate::engine::event::{
 use crate::lab::action::Output;
 use crate::load::ProbeReport;
 
+mod background;
+mod failovers;
 mod runs;
 
+pub(super) use background::*;
+pub(super) use failovers::*;
 pub(super) use runs::*;
 
 pub(super) const FILE: &str = "labs/07-scale-down.yaml";
@@ -47,6 +51,8 @@ impl Write for Captured {
 pub(super) struct Run {
     events: Vec<Stamped>,
     at: Duration,
+    /// When the lab before ended.
+    lab_began: Duration,
 }
 
 impl Run {
@@ -176,6 +182,63 @@ impl Run {
         )
     }
 
+    /// A command that goes on, as the step's last word for now.
+    pub fn goes_on(&mut self, id: &str, typed: &str, really: &str) -> &mut Run {
+        self.then(
+            1,
+            Event::CommandStarted {
+                step: id.to_owned(),
+                typed: typed.to_owned(),
+                really: really.to_owned(),
+                item: None,
+            },
+        );
+        self.then(
+            1,
+            Event::StepInBackground {
+                step: id.to_owned(),
+            },
+        )
+    }
+
+    /// The end of a command that went on.
+    pub fn command_ends(&mut self, id: &str, ms: u64, output: Output) -> &mut Run {
+        self.then(
+            ms,
+            Event::CommandFinished {
+                step: id.to_owned(),
+                output,
+            },
+        )
+    }
+
+    pub fn awaited(&mut self, id: &str, stopped: bool) -> &mut Run {
+        self.then(
+            1,
+            Event::StepAwaited {
+                step: id.to_owned(),
+                stopped,
+            },
+        )
+    }
+
+    /// One of the commands of a make target.
+    pub fn target_command(&mut self, id: &str, ms: u64, typed: &str) -> &mut Run {
+        let really = typed.replacen(
+            "redis-cli",
+            "docker exec labrunner-k3f9-toolbox redis-cli",
+            1,
+        );
+        self.then(
+            ms,
+            Event::TargetCommand {
+                step: id.to_owned(),
+                typed: typed.to_owned(),
+                really,
+            },
+        )
+    }
+
     pub fn checked(&mut self, id: &str, ms: u64, verdict: Verdict) -> &mut Run {
         self.then(
             ms,
@@ -234,14 +297,71 @@ impl Run {
         self.then(
             1120,
             Event::CleanupFinished {
+                kept: false,
                 took: Duration::from_millis(1120),
                 left: Vec::new(),
             },
         )
     }
 
+    /// The end of a lab that leaves its environment to the next.
+    pub fn kept(&mut self) -> &mut Run {
+        self.then(1, Event::CleanupStarted);
+        self.then(
+            0,
+            Event::CleanupFinished {
+                kept: true,
+                took: Duration::from_micros(40),
+                left: Vec::new(),
+            },
+        )
+    }
+
+    /// The start of a lab in the environment of the one before, of which `remade` could not be reset.
+    pub fn given_again(&mut self, remade: &[(&str, &str)]) -> &mut Run {
+        let node = |number: usize| NodeName::new(format!("redis-{number}"));
+        let remade: BTreeMap<NodeName, String> = remade
+            .iter()
+            .map(|(name, why)| (NodeName::new(*name), (*why).to_owned()))
+            .collect();
+        let kept = (1..=6).map(node).filter(|name| !remade.contains_key(name));
+        self.then(
+            1,
+            Event::GivenStarted {
+                what: "3 masters, 3 replicas, 10000 keys".to_owned(),
+            },
+        );
+        self.then(
+            1,
+            Event::GivenPhase {
+                phase: "resetting redis-1, redis-2; removing redis-7".to_owned(),
+            },
+        );
+        self.then(
+            640,
+            Event::EnvironmentReused {
+                kept: kept.collect(),
+                remade,
+                removed: vec![node(7)],
+            },
+        );
+        self.is_ready(900)
+    }
+
+    pub fn is_ready(&mut self, ms: u64) -> &mut Run {
+        self.then(
+            ms,
+            Event::GivenReady {
+                took: Duration::from_millis(ms + 641),
+                ids: BTreeMap::new(),
+                server: Some("redis 7.0.15".to_owned()),
+            },
+        )
+    }
+
     pub fn lab_ends(&mut self, file: &str, outcome: Outcome, counts: Counts) -> &mut Run {
-        let took = self.at;
+        let took = self.at - self.lab_began;
+        self.lab_began = self.at;
         self.then(
             1,
             Event::LabFinished {

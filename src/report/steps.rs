@@ -8,6 +8,7 @@ use crate::load::ProbeReport;
 use super::failure::{Command, Miss, Picture};
 use super::layout::{Page, columns_painted};
 use super::style::Paint;
+use super::timeline::Failover;
 
 /// Columns that a line's label takes: `given`, ` 1/12`.
 const LABEL: usize = 5;
@@ -24,10 +25,15 @@ pub(super) struct Step {
     pub troubles: Vec<(String, Option<String>)>,
     pub scene: Option<Scene>,
     pub probes: Vec<ProbeReport>,
+    pub failover: Option<Failover>,
     /// What was last said to be waited for.
     pub waiting: Option<(String, String)>,
     pub skipped: bool,
     pub ended: bool,
+    /// Its command goes on, or has ended, in the background, and nobody has asked for it yet.
+    pub away: bool,
+    /// Lines of what its command did meanwhile. They would stand among those of other steps.
+    pub held: Vec<String>,
 }
 
 /// A step's place among the steps of its lab, and its title.
@@ -59,6 +65,7 @@ impl Step {
             troubles: std::mem::take(&mut self.troubles),
             command: self.command.clone(),
             scene: self.scene.take(),
+            failover: self.failover.take(),
             detailed,
         };
         (!picture.is_empty()).then_some(picture)
@@ -81,6 +88,14 @@ pub(super) fn begins(page: Page, label: &str, title: &str) -> String {
     let arrow = format!("{:<1$}", ">", page.style.mark_width());
     let lead = lead(page, &page.style.paint(Paint::Busy, &arrow), label);
     page.spread(&lead, (title, Some(Paint::Strong)), ("", None))
+}
+
+/// The line of something that goes on while others follow.
+pub(super) fn goes_on(page: Page, label: &str, title: &str) -> String {
+    let arrow = format!("{:<1$}", ">", page.style.mark_width());
+    let lead = lead(page, &page.style.paint(Paint::Busy, &arrow), label);
+    let right = ("in the background", Some(Paint::Faint));
+    page.spread(&lead, (title, None), right)
 }
 
 /// Everything that stands left of a line's title.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::cluster::NodeName;
 use crate::engine::event::{Counts, Event, Outcome, Stamped};
 
 use super::Verbosity;
@@ -13,6 +14,7 @@ use super::layout::{Page, columns, lines_of, one_line, wrap};
 use super::steps::{self, Head, Step};
 use super::style::Paint;
 use super::summary::{LabEnd, Tally, lab_verdict};
+use super::timeline::Failover;
 use super::words::{count, took};
 
 mod step;
@@ -30,6 +32,8 @@ pub(super) struct Story {
     lab: Option<Lab>,
     /// What `given` asks for, while it is being made.
     given: Option<String>,
+    /// What of the lab before is used for this one, in a few words.
+    reused: Option<String>,
     steps: BTreeMap<String, Step>,
     /// The step whose picture is shown as soon as the next event is not about it.
     failed: Option<String>,
@@ -61,6 +65,7 @@ impl Story {
             backend: None,
             lab: None,
             given: None,
+            reused: None,
             steps: BTreeMap::new(),
             failed: None,
             loose: Picture::default(),
@@ -93,8 +98,9 @@ impl Story {
     pub fn tell(&mut self, stamped: &Stamped) -> Vec<String> {
         let mut out = Vec::new();
         self.show_pending(&stamped.event, &mut out);
+        let own = out.len();
         match &stamped.event {
-            Event::RunStarted { files, .. } => self.tally.asked = files.len(),
+            Event::RunStarted { files, .. } => self.tally.asked(files),
             Event::BackendChosen { backend, why } => {
                 self.backend = Some(format!("{backend}: {}", one_line(why)));
                 if self.lab.is_some() {
@@ -116,14 +122,31 @@ impl Story {
                 self.given = Some(what);
             }
             Event::GivenPhase { phase } => self.detail(&mut out, phase, None),
+            Event::EnvironmentReused {
+                kept,
+                remade,
+                removed,
+            } => self.environment_reused(kept, remade, removed, &mut out),
+            Event::EnvironmentGivenUp { why } => {
+                let why = one_line(why);
+                self.detail(
+                    &mut out,
+                    &format!("not reused, all is made anew: {why}"),
+                    None,
+                );
+                self.reused = Some("made anew".to_owned());
+            }
             Event::GivenReady {
                 took: time, server, ..
             } => {
                 let what = self.given.take().unwrap_or_default();
-                let server = server
-                    .as_ref()
-                    .map(|server| format!(" {} {}", self.page.style.dot(), one_line(server)));
-                let title = format!("{what}{}", server.unwrap_or_default());
+                let parts = [
+                    Some(what),
+                    server.as_deref().map(one_line),
+                    self.reused.take(),
+                ];
+                let parts: Vec<String> = parts.into_iter().flatten().collect();
+                let title = parts.join(&format!(" {} ", self.page.style.dot()));
                 self.ended(&mut out, Outcome::Passed, "given", &title, &took(*time));
             }
             Event::StepStarted { step, index, title } => {
@@ -155,6 +178,7 @@ impl Story {
                     typed: one_line(typed),
                     really: one_line(really),
                     item: *item,
+                    at: None,
                     output: None,
                 };
                 if self.verbose() {
@@ -162,6 +186,11 @@ impl Story {
                 }
                 self.step(step).command = Some(command);
             }
+            Event::TargetCommand {
+                step,
+                typed,
+                really,
+            } => self.target_command(step, typed, really, &mut out),
             Event::CommandFinished { step, output } => {
                 let command = self.step(step).command.get_or_insert_default();
                 command.output = Some(output.clone());
@@ -187,8 +216,10 @@ impl Story {
                     self.step(step).waiting = Some(waiting);
                 }
             }
-            // Raw replies are for the journal.
-            Event::Observed { .. } | Event::Timeline { .. } => {}
+            // Raw replies are for the journal, and so is each single look of a watch.
+            Event::Observed { .. } | Event::Repeated { .. } => {}
+            Event::StepInBackground { step } => self.goes_on(step, &mut out),
+            Event::StepAwaited { step, stopped } => self.awaited(step, *stopped, &mut out),
             Event::Checked { step, verdict } => self.checked(step, verdict, stamped.at, &mut out),
             Event::CheckSkipped { what, reason, .. } => {
                 self.detail(
@@ -198,6 +229,21 @@ impl Story {
                 );
             }
             Event::Probed { step, report } => self.step(step).probes.push(report.clone()),
+            Event::Timeline {
+                step,
+                node,
+                awaited,
+                watched,
+                timeline,
+                ..
+            } => {
+                self.step(step).failover = Some(Failover {
+                    node: node.clone(),
+                    awaited: awaited.clone(),
+                    watched: *watched,
+                    timeline: timeline.clone(),
+                });
+            }
             Event::StepFinished {
                 step,
                 outcome,
@@ -213,7 +259,11 @@ impl Story {
             Event::Scene { step, scene } => self.step(step).scene = Some(scene.clone()),
             Event::Interrupted { times } => self.interrupted(*times, &mut out),
             Event::CleanupStarted => self.give_up_given(Outcome::Interrupted, &mut out),
-            Event::CleanupFinished { took: time, left } => self.cleaned(*time, left, &mut out),
+            Event::CleanupFinished {
+                kept,
+                took: time,
+                left,
+            } => self.cleaned(*kept, *time, left, &mut out),
             Event::LabFinished {
                 file,
                 outcome,
@@ -229,6 +279,7 @@ impl Story {
                 self.conclude(&mut out);
             }
         }
+        self.hold_back(&stamped.event, own, &mut out);
         self.without_doubled_blanks(out)
     }
 
@@ -257,6 +308,8 @@ impl Story {
             None => (title.clone(), title),
         };
         self.steps.clear();
+        self.reused = None;
+        self.tally.begun();
         self.lab = Some(Lab {
             file,
             name,
@@ -387,15 +440,41 @@ impl Story {
         }));
     }
 
-    fn cleaned(&mut self, time: Duration, left: &[String], out: &mut Vec<String>) {
+    fn environment_reused(
+        &mut self,
+        kept: &[NodeName],
+        remade: &BTreeMap<NodeName, String>,
+        removed: &[NodeName],
+        out: &mut Vec<String>,
+    ) {
+        let list = |nodes: &[NodeName]| {
+            let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+            names.join(", ")
+        };
+        if !kept.is_empty() {
+            self.detail(out, &format!("reset: {}", list(kept)), None);
+        }
+        for (node, why) in remade {
+            let why = one_line(why);
+            self.detail(out, &format!("made anew: {node} ({why})"), None);
+        }
+        if !removed.is_empty() {
+            self.detail(out, &format!("removed: {}", list(removed)), None);
+        }
+        self.reused = match (kept.len(), remade.len()) {
+            (0, _) => None,
+            (_, 0) => Some("reused".to_owned()),
+            (kept, remade) => Some(format!("{kept} of {} reused", count(kept + remade, "node"))),
+        };
+    }
+
+    fn cleaned(&mut self, kept: bool, time: Duration, left: &[String], out: &mut Vec<String>) {
         if left.is_empty() {
-            self.ended(
-                out,
-                Outcome::Passed,
-                "clean",
-                "all that the run made is removed",
-                &took(time),
-            );
+            let title = match kept {
+                true => "the environment is kept for the next lab",
+                false => "all that the run made is removed",
+            };
+            self.ended(out, Outcome::Passed, "clean", title, &took(time));
             return;
         }
         self.tell_heading(out);
@@ -425,18 +504,19 @@ impl Story {
         out: &mut Vec<String>,
     ) {
         self.show_all_pictures(out);
-        let name = self
-            .lab
-            .take()
-            .map_or_else(|| one_line(file), |lab| lab.name);
+        let (name, heading) = self.lab.take().map_or_else(
+            || (one_line(file), one_line(file)),
+            |lab| (lab.name, lab.heading),
+        );
         let end = LabEnd {
             name,
+            heading,
             outcome,
             counts,
             took,
         };
         // The verdict of the only lab is the run's last line.
-        if self.tally.asked > 1 && self.normal() {
+        if !self.tally.single() && self.normal() {
             out.extend(lab_verdict(self.page, &end, 0));
             out.push(String::new());
         }
@@ -454,6 +534,7 @@ impl Story {
         let page = self.page;
         if self.normal() {
             out.push(String::new());
+            out.extend(self.tally.table(page));
             out.extend(self.tally.lists(page));
         }
         if let Some((path, fate)) = &self.journal {

@@ -62,6 +62,15 @@ fn narrow() {
             60
         )
     );
+    assert_snapshot!(
+        "failover_too_late_60_columns",
+        shown(
+            &rehearsal::failover_too_late(),
+            Verbosity::Normal,
+            Style::PLAIN,
+            60
+        )
+    );
 }
 
 #[test]
@@ -74,6 +83,10 @@ fn without_utf_8() {
         "skipped_steps_ascii",
         shown(&rehearsal::skipped_steps(), Verbosity::Normal, ASCII, 80)
     );
+    assert_snapshot!(
+        "failover_ascii",
+        shown(&rehearsal::failover(), Verbosity::Normal, ASCII, 80)
+    );
 }
 
 #[test]
@@ -81,6 +94,15 @@ fn verbose() {
     assert_snapshot!(
         "passing_verbose",
         shown(&rehearsal::passing(), Verbosity::Verbose, Style::PLAIN, 100)
+    );
+    assert_snapshot!(
+        "one_environment_verbose",
+        shown(
+            &rehearsal::one_environment(),
+            Verbosity::Verbose,
+            Style::PLAIN,
+            80
+        )
     );
     assert_snapshot!(
         "failing_check_verbose",
@@ -91,6 +113,32 @@ fn verbose() {
             100
         )
     );
+    assert_snapshot!(
+        "failover_verbose",
+        shown(
+            &rehearsal::failover(),
+            Verbosity::Verbose,
+            Style::PLAIN,
+            100
+        )
+    );
+}
+
+#[test]
+fn verbose_with_commands_in_the_background_and_targets() {
+    for (name, events) in [
+        ("background_passes_verbose", rehearsal::background_passes()),
+        (
+            "background_called_off_verbose",
+            rehearsal::background_called_off(),
+        ),
+        ("watched_verbose", rehearsal::watched()),
+        ("target_verbose", rehearsal::target()),
+        ("target_fails_verbose", rehearsal::target_fails()),
+    ] {
+        let text = shown(&events, Verbosity::Verbose, Style::PLAIN, 100);
+        assert_snapshot!(name, text);
+    }
 }
 
 #[test]
@@ -121,6 +169,16 @@ fn colours() {
     assert_snapshot!(
         "failing_check_colours",
         shown(&rehearsal::failing_check(), Verbosity::Normal, COLOURS, 80).replace('\x1b', "^")
+    );
+    assert_snapshot!(
+        "failover_not_seen_colours",
+        shown(
+            &rehearsal::failover_not_seen(),
+            Verbosity::Normal,
+            COLOURS,
+            80
+        )
+        .replace('\x1b', "^")
     );
 }
 

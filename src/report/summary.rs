@@ -1,4 +1,5 @@
-//! The last lines of a run: what was skipped and why, what failed and where, where the journal is, and the verdict.
+//! The last lines of a run: how each of several labs ended, what was skipped and why, what failed and where, where the journal is,
+//! and the verdict.
 //!
 //! The verdict is the last line, and it always counts what was skipped: a run in which nothing was tried must not look like one in
 //! which all was well.
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use crate::engine::event::{Counts, Outcome};
 
-use super::layout::{Page, one_line, together, wrap};
+use super::layout::{Page, columns, columns_painted, one_line, together, wrap};
 use super::style::Paint;
 use super::words::{count, took};
 
@@ -20,14 +21,19 @@ pub(super) struct Tally {
     labs: Vec<LabEnd>,
     skips: Vec<(String, String)>,
     failures: Vec<(String, String)>,
-    /// The number of labs that the run was given.
-    pub asked: usize,
+    /// The files of the labs that the run was given.
+    asked: Vec<String>,
+    /// How many of them were begun.
+    begun: usize,
 }
 
 /// How a lab ended.
 #[derive(Debug)]
 pub(super) struct LabEnd {
+    /// `Lab 7`
     pub name: String,
+    /// `Lab 7 · Scaling down`
+    pub heading: String,
     pub outcome: Outcome,
     pub counts: Counts,
     pub took: Duration,
@@ -44,6 +50,16 @@ impl Tally {
         self.failures.push((place, one_line(what)));
     }
 
+    /// Remembers what the run was given.
+    pub fn asked(&mut self, files: &[String]) {
+        self.asked = files.iter().map(|file| one_line(file)).collect();
+    }
+
+    /// Remembers that a lab was begun.
+    pub fn begun(&mut self) {
+        self.begun += 1;
+    }
+
     /// Remembers how a lab ended.
     pub fn ended(&mut self, lab: LabEnd) {
         self.labs.push(lab);
@@ -51,7 +67,39 @@ impl Tally {
 
     /// Whether the run is one of a single lab, whose verdict is the run's.
     pub fn single(&self) -> bool {
-        self.asked <= 1 && self.labs.len() <= 1
+        self.asked.len() <= 1 && self.labs.len() <= 1
+    }
+
+    /// A line a lab, in a run of several: how it ended, its steps and checks, and how long it took.
+    pub fn table(&self, page: Page) -> Vec<String> {
+        if self.single() || self.labs.is_empty() {
+            return Vec::new();
+        }
+        let not_run: &[String] = self.asked.get(self.begun..).unwrap_or_default();
+        let columns = Columns::of(&self.labs);
+        let heading = count(self.labs.len() + not_run.len(), "lab");
+        let mut lines = vec![page.style.paint(Paint::Strong, &heading)];
+        lines.extend(self.labs.iter().map(|lab| {
+            let paint = match lab.outcome {
+                Outcome::Failed | Outcome::Broken => Some(Paint::Strong),
+                Outcome::Skipped => Some(Paint::Faint),
+                Outcome::Passed | Outcome::Interrupted => None,
+            };
+            row(
+                page,
+                &page.style.mark(lab.outcome),
+                (&lab.heading, paint),
+                &columns.show(lab),
+            )
+        }));
+        let left_out = page.style.mark(Outcome::Skipped);
+        lines.extend(
+            not_run
+                .iter()
+                .map(|file| row(page, &left_out, (file, Some(Paint::Faint)), "not run")),
+        );
+        lines.push(String::new());
+        lines
     }
 
     /// What was skipped and why, and, in a run of many labs, what failed and where.
@@ -113,6 +161,70 @@ impl Tally {
             &tail,
         )
     }
+}
+
+/// The right part of a table of labs, in columns.
+struct Columns {
+    steps: usize,
+    checks: usize,
+    time: usize,
+}
+
+impl Columns {
+    fn of(labs: &[LabEnd]) -> Columns {
+        let widest = |text: fn(&LabEnd) -> String| {
+            let widths = labs.iter().map(|lab| columns(&text(lab)));
+            widths.max().unwrap_or_default()
+        };
+        Columns {
+            steps: widest(LabEnd::steps),
+            checks: widest(LabEnd::checks),
+            time: widest(|lab| took(lab.took)),
+        }
+    }
+
+    fn show(&self, lab: &LabEnd) -> String {
+        if lab.outcome == Outcome::Skipped {
+            return "skipped".to_owned();
+        }
+        format!(
+            "{:>3$}  {:>4$}  {:>5$}",
+            lab.steps(),
+            lab.checks(),
+            took(lab.took),
+            self.steps,
+            self.checks,
+            self.time
+        )
+    }
+}
+
+impl LabEnd {
+    /// Those that passed, of all.
+    fn steps(&self) -> String {
+        let Counts {
+            passed,
+            failed,
+            skipped,
+            not_run,
+            ..
+        } = self.counts;
+        let all = passed + failed + skipped + not_run;
+        format!("{passed} of {}", count(all, "step"))
+    }
+
+    fn checks(&self) -> String {
+        count(self.counts.checks, "check")
+    }
+}
+
+fn row(page: Page, mark: &str, title: (&str, Option<Paint>), right: &str) -> String {
+    let gap = page
+        .style
+        .mark_width()
+        .saturating_sub(columns_painted(mark));
+    let lead = format!("  {mark}{}  ", " ".repeat(gap));
+    page.spread(&lead, title, (right, Some(Paint::Faint)))
 }
 
 /// The line that says how a lab ended, and, of the run's only lab, what the exit code means beyond that.

@@ -2,10 +2,24 @@
 //!
 //! A target shows every command that it stands for, as the reader would type it, before it runs it.
 
+mod add_replica;
+#[cfg(test)]
+mod decision_tests;
+mod failover;
+mod refusal;
+mod scale_down;
+mod shares;
+mod show;
+mod stage;
+mod state;
+mod watch;
+
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use self::stage::Stage;
+pub use self::watch::{Sight, heading, watch};
 use crate::backend::{Backend, BackendError};
 use crate::lab::action::{Limits, Output};
 use crate::lab::target::Target;
@@ -39,9 +53,14 @@ pub async fn run(
     cancel: &CancellationToken,
     tell: &mut (dyn FnMut(Told) + Send),
 ) -> Result<Output, BackendError> {
-    let _ = (target, backend, limits, cancel, tell);
-    Err(BackendError::Unavailable {
-        what: "not carried out yet".to_owned(),
-        help: String::new(),
-    })
+    let stage = Stage::new(backend, limits, cancel, tell);
+    match target {
+        Target::ClusterNodes => show::nodes(stage).await,
+        Target::ClusterInfo => show::info(stage).await,
+        Target::WatchCluster => watch::target(stage).await,
+        Target::Failover { node } => failover::failover(stage, node).await,
+        Target::Recover { node } => failover::recover(stage, node).await,
+        Target::ScaleAddReplica => add_replica::add_replica(stage).await,
+        Target::ScaleDown { node } => scale_down::scale_down(stage, node).await,
+    }
 }

@@ -347,7 +347,7 @@ async fn a_node_that_the_lab_stops_has_not_died_by_itself() {
 }
 
 /// Ports are different in every run, and a connection that breaks says so in several ways.
-fn without_ports(text: &str) -> String {
+pub fn without_ports(text: &str) -> String {
     let text = text.replace(
         "is there, but does not answer as it should",
         "does not answer",

@@ -1,6 +1,6 @@
 //! An environment for tests of the engine: real redis-servers where a lab looks at nodes, and commands that do what their name says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use labrunner::cluster::{NodeName, Reply};
 use labrunner::lab::action::{Action, Limits, NodeChange, Output, RedisCliCall};
 use labrunner::lab::environment::CourseNode;
 use labrunner::resp::{AddressBook, Client};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::servers::Servers;
@@ -23,6 +24,12 @@ pub struct Environment {
     /// Nodes that are not simply absent, by what `nodes` will say.
     lives: Mutex<BTreeMap<NodeName, Life>>,
     performed: Mutex<Vec<String>>,
+    /// Commands that nobody has ended yet.
+    under_way: AtomicUsize,
+    /// What `AWAIT` waits for, and how often `COUNT` was called.
+    released: Mutex<BTreeSet<String>>,
+    release: Notify,
+    counted: AtomicUsize,
     removed: AtomicUsize,
     wrong: Wrong,
 }
@@ -34,6 +41,7 @@ pub struct Wrong {
     pub start_hangs: bool,
     pub remove_fails: Option<BackendError>,
     pub remove_panics: bool,
+    pub nodes_stay: bool,
     pub nodes_fail: bool,
 }
 
@@ -54,6 +62,10 @@ fn environment(servers: Servers) -> Environment {
         servers: Mutex::new(servers),
         lives: Mutex::default(),
         performed: Mutex::default(),
+        under_way: AtomicUsize::new(0),
+        released: Mutex::default(),
+        release: Notify::new(),
+        counted: AtomicUsize::new(0),
         removed: AtomicUsize::new(0),
         wrong: Wrong::default(),
     }
@@ -106,6 +118,17 @@ impl Environment {
         lock(&self.performed).clone()
     }
 
+    /// Ends the command that awaits this.
+    pub fn release(&self, name: &str) {
+        lock(&self.released).insert(name.to_owned());
+        self.release.notify_waiters();
+    }
+
+    /// How many commands are under way.
+    pub fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::SeqCst)
+    }
+
     /// How often all was removed.
     pub fn removed(&self) -> usize {
         self.removed.load(Ordering::SeqCst)
@@ -152,6 +175,44 @@ impl Environment {
                     ..Output::default()
                 },
             },
+            // Until another command releases it; then it says what it waited for.
+            ["AWAIT", name] => {
+                let released = async {
+                    loop {
+                        let released = self.release.notified();
+                        if lock(&self.released).contains(name) {
+                            break;
+                        }
+                        released.await;
+                    }
+                };
+                tokio::select! {
+                    () = cancel.cancelled() => return Err(BackendError::Cancelled),
+                    () = tokio::time::sleep(limits.time) => Output::default(),
+                    () = released => ended(0, name, ""),
+                }
+            }
+            ["RELEASE", name] => {
+                self.release(name);
+                ended(0, "OK", "")
+            }
+            ["DEAF"] => std::future::pending().await,
+            // A number, one higher each time; from a number on it fails or hangs.
+            ["COUNT", ref then @ ..] => {
+                let count = self.counted.fetch_add(1, Ordering::SeqCst) + 1;
+                match *then {
+                    ["HANG", after] if count > after.parse().unwrap() => {
+                        cancel.cancelled().await;
+                        return Err(BackendError::Cancelled);
+                    }
+                    ["HANG-FOR-EVER", after] if count > after.parse().unwrap() => {
+                        tokio::time::sleep(limits.time).await;
+                        Output::default()
+                    }
+                    ["FAIL", after] if count > after.parse().unwrap() => ended(1, "", "no more"),
+                    _ => ended(0, &count.to_string(), ""),
+                }
+            }
             // As a program does that the same Ctrl-C ended.
             ["DIE-WITH-IT"] => {
                 cancel.cancelled().await;
@@ -170,6 +231,22 @@ impl Environment {
                 }
             }
         })
+    }
+}
+
+/// A command, as long as somebody carries it out.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        UnderWay(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -231,6 +308,7 @@ impl Backend for Environment {
         cancel: &CancellationToken,
     ) -> Result<Output, BackendError> {
         lock(&self.performed).push(self.explain(action));
+        let _under_way = UnderWay::new(&self.under_way);
         match action {
             Action::RedisCli(call) => self.redis_cli(call, limits, cancel).await,
             Action::Nodes { change, nodes } => {
@@ -248,6 +326,23 @@ impl Backend for Environment {
             }
             Action::Links { .. } => panic!("not built"),
         }
+    }
+
+    async fn remove_nodes(
+        &self,
+        nodes: &[NodeName],
+        _cancel: &CancellationToken,
+    ) -> Result<(), BackendError> {
+        let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+        lock(&self.performed).push(format!("remove {}", names.join(" ")));
+        if self.wrong.nodes_stay {
+            return Err(broken("the nodes can't be removed"));
+        }
+        for node in nodes {
+            lock(&self.servers).forget(node.as_str());
+            lock(&self.lives).remove(node);
+        }
+        Ok(())
     }
 
     fn explain(&self, action: &Action) -> String {

@@ -1,11 +1,15 @@
 //! A lab given as text, run to its end, with everything that was told of it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use labrunner::backend::Backend;
+use labrunner::cluster::NodeName;
 use labrunner::engine::event::{Event, Outcome, Stamped, Verdict, When};
 use labrunner::engine::{Ending, Events, Interrupt, LabResult, run};
+use labrunner::lab::Lab;
+use labrunner::lab::action::Output;
 use labrunner::lab::source::Source;
 
 use crate::environment::Environment;
@@ -43,21 +47,29 @@ pub fn lab(keys: &str, steps: &str) -> String {
     )
 }
 
-/// Begins to run a lab.
-pub fn begin(environment: Environment, text: &str) -> Run {
-    begin_with(Arc::new(environment), text, Interrupt::default())
-}
-
-pub fn begin_with(environment: Arc<Environment>, text: &str, interrupt: Interrupt) -> Run {
-    let source = Source::new("lab.yaml", text);
-    let lab = labrunner::lab::load(&source).unwrap_or_else(|faults| {
+/// A lab, which has no faults.
+pub fn loaded(text: &str) -> Lab {
+    labrunner::lab::load(&Source::new("lab.yaml", text)).unwrap_or_else(|faults| {
         let faults: Vec<&str> = faults
             .faults
             .iter()
             .map(|fault| fault.what.as_str())
             .collect();
         panic!("{faults:#?}\n{text}")
-    });
+    })
+}
+
+/// Begins to run a lab.
+pub fn begin(environment: Environment, text: &str) -> Run {
+    begin_with(Arc::new(environment), text, Interrupt::default())
+}
+
+pub fn begin_with(environment: Arc<Environment>, text: &str, interrupt: Interrupt) -> Run {
+    begin_lab(environment, loaded(text), interrupt)
+}
+
+/// Begins to run a lab that was loaded, and perhaps changed, before.
+pub fn begin_lab(environment: Arc<Environment>, lab: Lab, interrupt: Interrupt) -> Run {
     let told: Arc<Mutex<Vec<Stamped>>> = Arc::default();
     let events = Events::new(Box::new({
         let told = told.clone();
@@ -113,6 +125,13 @@ impl Run {
         self.told("the begin of the command", begun).await;
     }
 
+    /// Drops the run where it is, as a program does that has no time left.
+    pub async fn drop_now(self) {
+        self.running.abort();
+        // What comes of it is that it was aborted.
+        let _ = self.running.await;
+    }
+
     /// Waits for the end, and looks that what was told is in order.
     pub async fn end(self) -> Ended {
         let result = tokio::time::timeout(LONG, self.running)
@@ -131,7 +150,7 @@ impl Run {
 }
 
 /// What has to be true of every story: nothing is left open, everything is told within what it belongs to.
-fn in_order(events: &[Stamped], result: LabResult) {
+pub fn in_order(events: &[Stamped], result: LabResult) {
     assert!(
         events
             .iter()
@@ -139,23 +158,38 @@ fn in_order(events: &[Stamped], result: LabResult) {
             .eq(1..=events.len() as u64)
     );
     assert!(events.is_sorted_by_key(|event| event.at));
-    let (mut in_step, mut in_command, mut cleaning, mut checks) = (None, None, 0, 0);
+    let (mut in_step, mut cleaning, mut checks) = (None, 0, 0);
+    // Steps whose commands go on in the background, and steps with a command under way.
+    let (mut away, mut running) = (BTreeSet::new(), BTreeSet::new());
     for Stamped { event, .. } in events {
         match event {
             Event::StepStarted { step, .. } => assert_eq!(in_step.replace(step), None),
-            Event::StepSkipped { step, .. } | Event::StepFinished { step, .. } => {
+            Event::StepInBackground { step } => {
                 assert_eq!(in_step.take(), Some(step));
-                assert!(in_command.is_none(), "{step}: a command is still open");
+                assert!(away.insert(step));
+            }
+            Event::StepAwaited { step, .. } => {
+                assert_eq!(in_step.replace(step), None);
+                assert!(away.remove(step), "{step} is not in the background");
+            }
+            Event::StepSkipped { step, .. } | Event::StepFinished { step, .. } => {
+                if !away.remove(step) {
+                    assert_eq!(in_step.take(), Some(step));
+                }
+                assert!(!running.contains(step), "{step}: a command is still open");
             }
             Event::CommandStarted { step, .. } => {
                 assert!(
-                    in_step == Some(step) || cleaning == 1,
+                    in_step == Some(step) || away.contains(step) || cleaning == 1,
                     "{step}: a command outside"
                 );
-                assert_eq!(in_command.replace(step), None);
+                assert!(running.insert(step));
+            }
+            Event::TargetCommand { step, .. } | Event::Repeated { step, .. } => {
+                assert!(running.contains(step), "{step}: no command is open");
             }
             Event::CommandFinished { step, .. } | Event::CommandGivenUp { step, .. } => {
-                assert_eq!(in_command.take(), Some(step));
+                assert!(running.remove(step), "{step}: no command is open");
             }
             Event::Checked { step, verdict } => {
                 assert_eq!(in_step, Some(step));
@@ -166,17 +200,20 @@ fn in_order(events: &[Stamped], result: LabResult) {
             }
             Event::Observed { step, .. }
             | Event::Waiting { step, .. }
+            | Event::Timeline { step, .. }
             | Event::Saved { step, .. } => {
                 assert_eq!(in_step, Some(step));
             }
             Event::CleanupStarted => {
                 assert_eq!(in_step, None, "the cleanup begins within a step");
+                assert_eq!(away, BTreeSet::new(), "the cleanup begins too early");
                 cleaning += 1;
             }
             Event::CleanupFinished { .. } => cleaning += 1,
             _ => {}
         }
     }
+    assert_eq!(running, BTreeSet::new(), "a command was never ended");
     assert!(cleaning == 2, "the cleanup is told once");
     assert_eq!(checks, result.counts.checks);
     assert!(matches!(
@@ -195,6 +232,54 @@ impl Ended {
             .filter_map(|event| line(&event.event))
             .collect();
         format!("{}\n=> {:?}", lines.join("\n"), self.ending)
+    }
+
+    /// What happened in one step, which may have been at the same time as others.
+    pub fn story_of(&self, id: &str) -> String {
+        let of_it = self.events.iter().filter(|event| {
+            let json = serde_json::to_value(&event.event).unwrap();
+            json["step"] == id
+        });
+        let lines: Vec<String> = of_it.filter_map(|event| line(&event.event)).collect();
+        lines.join("\n")
+    }
+
+    /// Steps as they began, went to the background, were awaited and ended: `a begins`.
+    pub fn course(&self) -> Vec<String> {
+        let said = self.events.iter().filter_map(|event| match &event.event {
+            Event::StepStarted { step, .. } => Some(format!("{step} begins")),
+            Event::StepSkipped { step, .. } => Some(format!("{step} is skipped")),
+            Event::StepInBackground { step } => Some(format!("{step} goes on")),
+            Event::StepAwaited { step, stopped } => Some(match stopped {
+                true => format!("{step} is stopped"),
+                false => format!("{step} is awaited"),
+            }),
+            Event::StepFinished { step, outcome, .. } => Some(format!("{step}: {outcome:?}")),
+            _ => None,
+        });
+        said.collect()
+    }
+
+    /// What a watch has seen, repetition by repetition.
+    pub fn repetitions(&self, id: &str) -> Vec<&Output> {
+        let seen = self.events.iter().filter_map(|event| match &event.event {
+            Event::Repeated { step, output, .. } if step == id => Some(output),
+            _ => None,
+        });
+        seen.collect()
+    }
+
+    /// What the command of a step printed; the last, if there were several.
+    pub fn printed(&self, id: &str) -> &Output {
+        let printed = self
+            .events
+            .iter()
+            .rev()
+            .find_map(|event| match &event.event {
+                Event::CommandFinished { step, output } if step == id => Some(output),
+                _ => None,
+            });
+        printed.unwrap_or_else(|| panic!("{id} has no output: {}", self.story()))
     }
 
     /// The verdicts.
@@ -229,7 +314,8 @@ impl Ended {
     }
 }
 
-fn line(event: &Event) -> Option<String> {
+/// What an event says, if it says something that is the same in every run.
+pub fn line(event: &Event) -> Option<String> {
     Some(match event {
         Event::LabSkipped { reason } => format!("lab skipped: {reason}"),
         Event::GivenReady { .. } => "given".to_owned(),
@@ -244,6 +330,12 @@ fn line(event: &Event) -> Option<String> {
             None => "  stopped".to_owned(),
         },
         Event::CommandGivenUp { why, .. } => format!("  given up: {why}"),
+        Event::TargetCommand { typed, .. } => format!("  + {typed}"),
+        Event::StepInBackground { .. } => "  goes on".to_owned(),
+        Event::StepAwaited { step, stopped } => match stopped {
+            true => format!("{step} is stopped"),
+            false => format!("{step} is awaited"),
+        },
         Event::Saved { name, value, .. } => format!("  saved {name}={value}"),
         Event::Checked { verdict, .. } => {
             let Verdict {
@@ -263,6 +355,22 @@ fn line(event: &Event) -> Option<String> {
         }
         Event::CheckSkipped { what, reason, .. } => format!("  left out: {what} ({reason})"),
         Event::Probed { report, .. } => format!("  probed, {} failed", report.failed),
+        Event::Timeline {
+            node,
+            awaited,
+            timeline,
+            ..
+        } => {
+            let seen = timeline.moments().into_iter();
+            let seen = seen.filter_map(|(name, moment)| moment.map(|_| name));
+            let (awaited, seen) = (awaited.join(" "), seen.collect::<Vec<_>>());
+            let seen = if seen.is_empty() {
+                "nothing".to_owned()
+            } else {
+                seen.join(" ")
+            };
+            format!("  timeline of {node}, awaited: {awaited}; seen: {seen}")
+        }
         Event::StepFinished { outcome, .. } => format!("  {outcome:?}"),
         Event::Trouble { what, .. } => format!("  trouble: {what}"),
         Event::Scene { scene, .. } => {
@@ -275,7 +383,32 @@ fn line(event: &Event) -> Option<String> {
                 .trim_end()
                 .to_owned()
         }
+        Event::EnvironmentReused {
+            kept,
+            remade,
+            removed,
+        } => {
+            let names = |nodes: &[NodeName]| {
+                nodes
+                    .iter()
+                    .map(NodeName::as_str)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            let remade: Vec<String> = remade
+                .iter()
+                .map(|(node, why)| format!("{node}: {why}"))
+                .collect();
+            format!(
+                "reused [{}] remade [{}] removed [{}]",
+                names(kept),
+                remade.join("; "),
+                names(removed)
+            )
+        }
+        Event::EnvironmentGivenUp { why } => format!("not reused: {why}"),
         Event::CleanupStarted => "clean".to_owned(),
+        Event::CleanupFinished { kept: true, .. } => "kept".to_owned(),
         Event::CleanupFinished { left, .. } if left.is_empty() => "cleaned".to_owned(),
         Event::CleanupFinished { left, .. } => format!("left: {}", left.join("; ")),
         Event::LabFinished {

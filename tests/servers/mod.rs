@@ -103,6 +103,8 @@ impl Servers {
                 "--daemonize",
                 "no",
             ])
+            // Logged times are local ones.
+            .env("TZ", "UTC")
             .arg("--dir")
             .arg(&folder)
             .arg("--logfile")
@@ -124,6 +126,12 @@ impl Servers {
         }
     }
 
+    /// `kill -9`, and all its data is gone.
+    pub fn forget(&mut self, name: &str) {
+        self.kill(name);
+        let _ = std::fs::remove_dir_all(self.folder.path().join(name));
+    }
+
     /// Sends a signal by its name: `STOP` hangs the server, `CONT` wakes it.
     pub fn signal(&mut self, name: &str, signal: &str) {
         let server = self.server(name);
@@ -133,6 +141,15 @@ impl Servers {
             .status()
             .unwrap();
         assert!(status.success());
+    }
+
+    /// All that a server has logged.
+    pub fn log(&self, name: &str) -> String {
+        let found = self
+            .servers
+            .iter()
+            .find(|server| server.address.name.as_str() == name);
+        std::fs::read_to_string(&found.unwrap().log).unwrap_or_default()
     }
 
     /// Where they are.

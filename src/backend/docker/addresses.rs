@@ -186,9 +186,18 @@ impl Reservation {
         Err(Taken::Everything)
     }
 
+    /// The addresses of an environment that stands: nothing has to be kept free.
+    pub(super) fn of(subnet: Subnet, first_port: u16) -> Self {
+        Reservation {
+            subnet,
+            first_port,
+            held: Mutex::default(),
+        }
+    }
+
     /// The port of `node` on the host's loopback interface.
     pub(super) fn port(&self, node: CourseNode) -> u16 {
-        self.first_port + (node.number() - 1)
+        self.first_port.saturating_add(node.number() - 1)
     }
 
     /// Where `node` is reached from this machine.
@@ -203,6 +212,18 @@ impl Reservation {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&port);
+    }
+
+    /// Takes the port of `node` back, which docker has given up, so that nobody else takes it meanwhile. Where it can't be had, be it that
+    /// somebody was quicker or that a connection of the old node is still closing, the next start finds out whether it is free.
+    pub(super) fn take_back(&self, node: CourseNode) {
+        let port = self.port(node);
+        if let Some(socket) = bind(port) {
+            self.held
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(port, socket);
+        }
     }
 
     /// Gives up everything.
@@ -338,7 +359,10 @@ mod tests {
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
         TcpListener::bind(address).expect_err("held");
         made.release(node(3));
-        TcpListener::bind(address).expect("free again");
+        drop(TcpListener::bind(address).expect("free again"));
+        made.take_back(node(3));
+        TcpListener::bind(address).expect_err("held again");
+        made.release(node(3));
         TcpListener::bind(made.reachable(node(4))).expect_err("the others are still held");
         made.release_all();
         TcpListener::bind(made.reachable(node(4))).expect("free again");

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::client::Client;
 use super::sweep::{self, Found, Kind, Quiet};
+use super::{course, whose};
 use super::{lock, this_host};
 use crate::backend::BackendError;
 
-/// The run's id of `labrunner up`'s environment, which outlives the program on purpose.
-const COURSE: &str = "course";
+/// What stands in the place of a run's id for the environment of `labrunner up`, which outlives the program on purpose.
+pub const COURSE: &str = course::COURSE;
 
 /// What `clean` did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,11 +72,22 @@ async fn clean_where(
     // Decided once, before anything is removed: a run that starts meanwhile is not among these.
     let mut reasons: BTreeMap<String, Option<String>> = BTreeMap::new();
     let mut locks: BTreeSet<PathBuf> = BTreeSet::new();
-    for found in sweep::find(&client, None)
+    let (of_course, of_runs): (Vec<Found>, Vec<Found>) = sweep::find(&client, None)
         .await?
         .into_iter()
         .filter(|found| concerns(&found.run))
-    {
+        .partition(|found| found.run == COURSE);
+    // Until it is removed, nobody makes it anew.
+    let mut course_locks = Vec::new();
+    if !of_course.is_empty() {
+        let reason = if all {
+            whose::lock_all(&of_course, &host, &mut course_locks)
+        } else {
+            Some(whose::reason_to_leave(&of_course, &host))
+        };
+        reasons.insert(COURSE.to_owned(), reason);
+    }
+    for found in of_runs {
         let reason = if all {
             None
         } else {
@@ -118,6 +130,10 @@ async fn clean_where(
     for lock in locks {
         remove_files(&lock);
     }
+    for (state_dir, lock) in course_locks {
+        course::forget(&state_dir);
+        lock.remove();
+    }
     Ok(CleanReport {
         removed: by_run(&removed),
         left,
@@ -125,9 +141,6 @@ async fn clean_where(
 }
 
 fn reason_to_leave(found: &Found, host: &str) -> Option<String> {
-    if found.run == COURSE {
-        return Some("the environment of `labrunner up`".to_owned());
-    }
     if found.lock.as_os_str().is_empty() {
         // Made by hand from docker-compose.yml with a name of its own: there is nobody whom we could ask.
         return Some("without a lock: not made by a run".to_owned());
@@ -181,10 +194,6 @@ mod tests {
 
     #[rstest]
     #[case::dead(found("x", "/nowhere/lock", "here"), None)]
-    #[case::course(
-        found("course", "/nowhere/lock", "here"),
-        Some("the environment of `labrunner up`")
-    )]
     #[case::by_hand(found("x", "", ""), Some("without a lock: not made by a run"))]
     #[case::elsewhere(
         found("x", "/nowhere/lock", "there"),

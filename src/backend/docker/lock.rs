@@ -1,9 +1,10 @@
 //! How a run shows that it is alive: by a lock that the kernel takes away when the process ends, however it ends.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use crate::backend::lock_file::{self, NoLock};
 
 /// The name of a run's lock, in the run's own folder.
 const NAME: &str = "lock";
@@ -16,15 +17,6 @@ pub(super) struct RunLock {
     path: PathBuf,
 }
 
-/// Why a run's lock can't be had.
-#[derive(Debug)]
-pub(super) enum NoLock {
-    /// A run of this name is alive.
-    Alive,
-    /// The file can't be made or locked.
-    Io(io::Error),
-}
-
 impl RunLock {
     /// Makes `folder` if need be, and takes the lock in it.
     ///
@@ -32,26 +24,8 @@ impl RunLock {
     /// When another process holds it, and those of the file system.
     pub(super) fn take(folder: &Path) -> Result<Self, NoLock> {
         let path = folder.join(NAME);
-        loop {
-            std::fs::create_dir_all(folder).map_err(NoLock::Io)?;
-            let file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&path)
-                .map_err(NoLock::Io)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(NoLock::Alive),
-                Err(TryLockError::Error(error)) => return Err(NoLock::Io(error)),
-            }
-            // Between opening and locking, `labrunner clean` may have taken the file for a dead run's and removed it.
-            let ours = file.metadata().map_err(NoLock::Io)?;
-            if std::fs::metadata(&path)
-                .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
-            {
-                return Ok(RunLock { _file: file, path });
-            }
-        }
+        let file = lock_file::take(&path)?;
+        Ok(RunLock { _file: file, path })
     }
 
     /// Where it is.
@@ -81,7 +55,7 @@ mod tests {
         let lock = RunLock::take(&run).expect("free");
         assert_eq!(lock.path(), run.join("lock"));
         assert!(is_held(lock.path()));
-        assert!(matches!(RunLock::take(&run), Err(NoLock::Alive)));
+        assert!(matches!(RunLock::take(&run), Err(NoLock::Held)));
         let path = lock.path().to_owned();
         drop(lock);
         assert!(!is_held(&path));

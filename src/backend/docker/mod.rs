@@ -11,6 +11,7 @@ mod addresses;
 pub mod clean;
 mod client;
 mod compose;
+pub mod course;
 mod image;
 mod lock;
 mod perform;
@@ -19,6 +20,8 @@ mod start;
 mod sweep;
 mod terms;
 mod toolbox;
+mod toolbox_mark;
+mod whose;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -62,10 +65,20 @@ pub struct DockerOptions {
 
 /// An environment of containers.
 ///
-/// Dropped without [`remove`](Backend::remove), it leaves its containers behind, for [`clean`](clean::clean) to find.
+/// Dropped without [`remove`](Backend::remove), it leaves its containers behind: a run's, for [`clean`](clean::clean) to find; those of
+/// [`course`], for everybody.
 #[derive(Debug)]
 pub struct Docker {
     inner: Arc<Inner>,
+}
+
+/// Who uses an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    /// The process that made it, which also chose its addresses.
+    Alone,
+    /// Several processes and a reader, at the course's own addresses.
+    WithOthers,
 }
 
 #[derive(Debug)]
@@ -86,8 +99,11 @@ struct Inner {
     making: tokio::sync::Mutex<()>,
     /// A program that makes containers was killed; the engine may still be at what it was told last.
     disturbed: AtomicBool,
-    /// Held as long as the run is alive.
+    /// Held as long as the run is alive; an environment that several use has none.
     lock: Mutex<Option<RunLock>>,
+    sharing: Sharing,
+    /// Where several share it: the lock under which it is made and changed, which says whose it is.
+    owner: Option<PathBuf>,
 }
 
 impl Docker {
@@ -146,9 +162,16 @@ impl Backend for Docker {
         cancel: &CancellationToken,
     ) -> Result<(), BackendError> {
         self.with_either(cancel, async |cancel| {
+            if let Some(owner) = &self.inner.owner {
+                self.inner.mark(owner, &cancel).await?;
+            }
             self.inner.start(nodes, &cancel).await
         })
         .await?;
+        if self.inner.sharing == Sharing::WithOthers {
+            // This process may end before the first call of redis-cli is another's.
+            return self.inner.toolboxes.start(cancel).await;
+        }
         // Nobody waits for the toolbox until the first call of redis-cli, which finds out if it could not be started.
         let (toolboxes, closing) = (self.inner.toolboxes.clone(), self.inner.closing.clone());
         tokio::spawn(async move { toolboxes.start(&closing).await });
@@ -167,31 +190,29 @@ impl Backend for Docker {
         .await
     }
 
+    async fn remove_nodes(
+        &self,
+        nodes: &[NodeName],
+        cancel: &CancellationToken,
+    ) -> Result<(), BackendError> {
+        self.with_either(cancel, async |cancel| {
+            self.inner.remove_nodes(nodes, &cancel).await
+        })
+        .await
+    }
+
     fn explain(&self, action: &Action) -> String {
         self.inner.explain(action)
     }
 
     async fn nodes(&self) -> Result<Vec<NodeState>, BackendError> {
-        let filter = format!(
-            "label={}={}",
-            sweep::RUN_LABEL,
-            self.inner.compose.variables.run
-        );
-        let lines = self
+        let terms = &self.inner.terms;
+        let lives: BTreeMap<NodeName, Life> = self
             .inner
-            .client
-            .lines(&[
-                "ps",
-                "--all",
-                "--filter",
-                &filter,
-                "--format",
-                "{{.Names}}\t{{.State}}\t{{.Status}}",
-            ])
-            .await?;
-        let lives: BTreeMap<NodeName, Life> = lines
-            .iter()
-            .filter_map(|line| read_life(line, &self.inner.terms))
+            .lives()
+            .await?
+            .into_iter()
+            .filter_map(|(container, life)| Some((terms.node_of(&container)?, life)))
             .collect();
         let state = |name: NodeName| NodeState {
             life: lives.get(&name).copied().unwrap_or(Life::Absent),
@@ -228,7 +249,9 @@ impl Backend for Docker {
         } else {
             Quiet::AtOnce
         };
-        sweep::remove(&inner.client, Some(run), |_| true, quiet).await?;
+        if inner.is_ours().await? {
+            sweep::remove(&inner.client, Some(run), |_| true, quiet).await?;
+        }
         inner.reservation.release_all();
         if let Some(lock) = inner
             .lock
@@ -238,12 +261,15 @@ impl Backend for Docker {
         {
             clean::remove_files(lock.path());
         }
+        if inner.sharing == Sharing::WithOthers {
+            inner.compose.file.parent().map(course::remove_files);
+        }
         Ok(())
     }
 }
 
-/// Reads `NAME <tab> STATE <tab> STATUS` as `docker ps` prints it; nothing for a container that is no node.
-fn read_life(line: &str, terms: &Terms) -> Option<(NodeName, Life)> {
+/// Reads `NAME <tab> STATE <tab> STATUS` as `docker ps` prints it.
+fn read_life(line: &str) -> Option<(String, Life)> {
     let mut columns = line.split('\t');
     let (name, state, status) = (columns.next()?, columns.next()?, columns.next()?);
     let life = match state {
@@ -260,7 +286,7 @@ fn read_life(line: &str, terms: &Terms) -> Option<(NodeName, Life)> {
                 .unwrap_or(-1),
         ),
     };
-    Some((terms.node_of(name)?, life))
+    Some((name.to_owned(), life))
 }
 
 /// The machine whose processes hold the locks of runs made here.
@@ -285,14 +311,11 @@ mod tests {
     )]
     #[case::dead("p-redis-1\tdead\tDead", Some(Life::Exited(-1)))]
     #[case::created("p-redis-1\tcreated\tCreated", Some(Life::Absent))]
-    #[case::toolbox("p-toolbox\trunning\tUp 3 seconds", None)]
-    #[case::another_runs("q-redis-1\trunning\tUp 3 seconds", None)]
     #[case::nonsense("p-redis-1", None)]
     fn reads_how_a_node_is(#[case] line: &str, #[case] life: Option<Life>) {
-        let terms = Terms {
-            prefix: "p-".to_owned(),
-            subnet: "10.213.5".parse().expect("a subnet"),
-        };
-        assert_eq!(read_life(line, &terms).map(|(_, life)| life), life);
+        assert_eq!(
+            read_life(line),
+            life.map(|life| ("p-redis-1".to_owned(), life))
+        );
     }
 }

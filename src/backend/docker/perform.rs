@@ -17,6 +17,9 @@ use crate::lab::environment::CourseNode;
 /// A port of the loopback interface refuses within microseconds, or not at all.
 const REFUSAL_TIME: Duration = Duration::from_millis(500);
 
+/// To remove one container takes half a second of processor time; a machine under load needs longer.
+const REMOVE_TIME: Duration = Duration::from_secs(60);
+
 impl Inner {
     /// See [`crate::backend::Backend::perform`].
     pub(super) async fn perform(
@@ -94,6 +97,43 @@ impl Inner {
             cancel,
         )
         .await
+    }
+
+    /// See [`crate::backend::Backend::remove_nodes`].
+    pub(super) async fn remove_nodes(
+        &self,
+        nodes: &[NodeName],
+        cancel: &CancellationToken,
+    ) -> Result<(), BackendError> {
+        let _making = tokio::select! {
+            making = self.making.lock() => making,
+            () = cancel.cancelled() => return Err(BackendError::Cancelled),
+        };
+        let words = self.docker_words(&Action::Nodes {
+            change: NodeChange::Remove,
+            nodes: nodes.to_vec(),
+        });
+        let ended = self.client.run(words, REMOVE_TIME, cancel).await?;
+        // A newer client says nothing of containers that are not there; an older one complains, a line each.
+        let absent = |line: &str| line.contains("No such container");
+        let complaints = ended.stderr.trim();
+        let only_absent = matches!(ended.ending, Ending::Exited(_))
+            && !complaints.is_empty()
+            && complaints.lines().all(absent);
+        if !ended.succeeded() && !only_absent {
+            let words = self.terms.to_course(&ended.complaint());
+            return Err(BackendError::Broken {
+                what: format!("nodes can't be removed: {words}"),
+                help: "see what `docker ps --all` says".to_owned(),
+            });
+        }
+        for node in nodes
+            .iter()
+            .filter_map(|name| CourseNode::named(name.as_str()))
+        {
+            self.reservation.take_back(node);
+        }
+        Ok(())
     }
 
     /// Those of `nodes` whose port on this machine refuses connections: nodes that don't run, or whose links are cut.

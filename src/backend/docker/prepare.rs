@@ -1,20 +1,21 @@
 //! Finding out whether an environment can be made here.
 
 use std::ffi::OsStr;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::{self, Block, Reservation, Subnet, Taken, Wanted};
 use super::client::Client;
 use super::compose::{self, Compose, Flavour, Variables};
-use super::image;
-use super::lock::{NoLock, RunLock};
+use super::image::{self, Image};
+use super::lock::RunLock;
 use super::sweep::RUN_LABEL;
 use super::terms::Terms;
 use super::toolbox::Toolboxes;
-use super::{DEFINITION_FILE, DockerOptions, Inner, this_host};
+use super::{DEFINITION_FILE, DockerOptions, Inner, Sharing, this_host};
+use crate::backend::lock_file::NoLock;
 use crate::backend::{BackendError, RealClock};
 use crate::cluster::Endpoint;
 use crate::lab::environment::CourseNode;
@@ -35,24 +36,12 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
             what,
             help: "leave it out, and a free one is chosen".to_owned(),
         })?;
-    let client = Client::find(path)?;
-    let default_image = compose::default_image(compose::DEFINITION).unwrap_or("redis");
-    // None of these needs another's answer. An engine that does not answer fails them all: it is looked at first.
-    let (version, flavour, networks, image) = tokio::join!(
-        client.engine_version(),
-        Flavour::find(&client, path),
-        networks(&client),
-        image::choose(&client, default_image, options.image.as_deref()),
-    );
-    let (version, flavour, networks, (image, is_here)) = (version?, flavour?, networks?, image?);
-    if !is_here {
-        image::fetch(&client, &image, options.pull).await?;
-    }
-
+    let engine = Engine::find(path, options.image.as_deref(), options.pull).await?;
     if let Some(subnet) = wanted_subnet {
-        check_subnet(subnet, &networks)?;
+        check_subnet(subnet, &engine.networks, Sharing::Alone)?;
     }
-    let mut in_use: Vec<Block> = networks
+    let mut in_use: Vec<Block> = engine
+        .networks
         .iter()
         .flat_map(|network| network.blocks.iter().copied())
         .collect();
@@ -66,7 +55,7 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
     };
     let reservation = match Reservation::make(wanted, &in_use, rand::random()) {
         Ok(reservation) => reservation,
-        Err(taken) => return Err(explain(taken, &client).await),
+        Err(taken) => return Err(explain(taken, &engine.client, Sharing::Alone).await),
     };
 
     let folder = std::path::absolute(&options.state_dir)
@@ -74,40 +63,148 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
         .join("runs")
         .join(&options.run);
     let lock = take_lock(&options.run, &folder)?;
+    let why = engine.why();
+    let Engine {
+        client,
+        flavour,
+        image,
+        ..
+    } = engine;
+    let inner = assemble(
+        client,
+        flavour,
+        reservation,
+        Names {
+            project: format!("labrunner-{}", options.run),
+            prefix: format!("labrunner-{}-", options.run),
+            folder: folder.clone(),
+            image: image.reference,
+            lock: lock.path().to_owned(),
+            run: options.run,
+            sharing: Sharing::Alone,
+        },
+    );
+    *inner.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
+    inner
+        .compose
+        .write()
+        .map_err(|error| folder_trouble(&folder, &error))?;
+    Ok(Inner { why, ..inner })
+}
+
+/// What there is to make environments with.
+pub(super) struct Engine {
+    pub(super) client: Client,
+    version: String,
+    pub(super) flavour: Flavour,
+    pub(super) networks: Vec<Network>,
+    pub(super) image: Image,
+}
+
+impl Engine {
+    /// Finds docker, its engine, compose and an image, which is downloaded if it may be. Programs are looked for on `path`.
+    ///
+    /// # Errors
+    /// `Unavailable`, with what is missing.
+    pub(super) async fn find(
+        path: &OsStr,
+        image: Option<&str>,
+        pull: bool,
+    ) -> Result<Self, BackendError> {
+        let client = Client::find(path)?;
+        let default_image = compose::default_image(compose::DEFINITION).unwrap_or("redis");
+        // None of these needs another's answer. An engine that does not answer fails them all: it is looked at first.
+        let (version, flavour, networks, image) = tokio::join!(
+            client.engine_version(),
+            Flavour::find(&client, path),
+            networks(&client),
+            image::choose(&client, default_image, image),
+        );
+        let (version, flavour, networks, (image, is_here)) =
+            (version?, flavour?, networks?, image?);
+        if !is_here {
+            image::fetch(&client, &image, pull).await?;
+        }
+        Ok(Engine {
+            client,
+            version,
+            flavour,
+            networks,
+            image,
+        })
+    }
+
+    /// What was found, in one sentence.
+    pub(super) fn why(&self) -> String {
+        format!(
+            "Docker {}, {}, image {} ({})",
+            self.version,
+            self.flavour.describe(),
+            self.image.reference,
+            self.image.why
+        )
+    }
+}
+
+/// By what names an environment goes.
+pub(super) struct Names {
+    /// Its id, which stands in a label of everything that it is made of.
+    pub(super) run: String,
+    /// What compose calls it.
+    pub(super) project: String,
+    /// What stands before the name of every container.
+    pub(super) prefix: String,
+    /// Where its definition is.
+    pub(super) folder: PathBuf,
+    pub(super) image: String,
+    /// Of an environment that is not shared: the lock that stands in a label of everything that it is made of, held as long as the
+    /// run is alive. Of one that is shared: the lock under which it is changed.
+    pub(super) lock: PathBuf,
+    pub(super) sharing: Sharing,
+}
+
+/// Puts an environment together. Nothing is made, and nothing is asked.
+pub(super) fn assemble(
+    client: Client,
+    flavour: Flavour,
+    reservation: Reservation,
+    names: Names,
+) -> Inner {
     let terms = Terms {
-        prefix: format!("labrunner-{}-", options.run),
+        prefix: names.prefix,
         subnet: reservation.subnet,
+    };
+    // What is shared has the labels that docker-compose.yml gives by itself.
+    let (lock, host, owner, marks) = match names.sharing {
+        Sharing::Alone => (names.lock, this_host(), None, None),
+        Sharing::WithOthers => (
+            PathBuf::new(),
+            String::new(),
+            Some(names.lock),
+            Some(names.folder.clone()),
+        ),
     };
     let compose = Compose {
         client: client.clone(),
         flavour,
         leash: client.leash.clone(),
-        project: format!("labrunner-{}", options.run),
-        file: folder.join(DEFINITION_FILE),
+        project: names.project,
+        file: names.folder.join(DEFINITION_FILE),
         variables: Variables {
-            image: image.reference.clone(),
+            image: names.image,
             prefix: terms.prefix.clone(),
             subnet: terms.subnet.to_string(),
             ports: CourseNode::all()
                 .map(|node| reservation.port(node))
                 .collect(),
-            run: options.run,
-            lock: lock.path().to_owned(),
-            host: this_host(),
+            run: names.run,
+            lock,
+            host,
         },
     };
-    compose
-        .write()
-        .map_err(|error| folder_trouble(&folder, &error))?;
-    let why = format!(
-        "Docker {version}, {}, image {} ({})",
-        compose.flavour.describe(),
-        image.reference,
-        image.why
-    );
-    Ok(Inner {
+    Inner {
         addresses: book(&terms, &reservation),
-        toolboxes: Arc::new(Toolboxes::new(&compose, terms.clone())),
+        toolboxes: Arc::new(Toolboxes::new(&compose, terms.clone(), marks)),
         clock: Arc::new(RealClock::new()),
         parallel: std::thread::available_parallelism()
             .map_or(*PARALLEL.start(), usize::from)
@@ -115,13 +212,15 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
         closing: CancellationToken::new(),
         making: tokio::sync::Mutex::new(()),
         disturbed: false.into(),
-        lock: Mutex::new(Some(lock)),
+        lock: Mutex::new(None),
+        sharing: names.sharing,
+        owner,
+        why: String::new(),
         client,
         compose,
         terms,
         reservation,
-        why,
-    })
+    }
 }
 
 /// A run's id stands in names of containers, of a compose project and of a folder: each takes no more than this.
@@ -147,7 +246,7 @@ fn check_run(run: &str) -> Result<(), BackendError> {
 
 fn take_lock(run: &str, folder: &Path) -> Result<RunLock, BackendError> {
     RunLock::take(folder).map_err(|error| match error {
-        NoLock::Alive => BackendError::Unavailable {
+        NoLock::Held => BackendError::Unavailable {
             what: format!("the run {run} is under way already"),
             help: "wait until it has ended, or give this one another id".to_owned(),
         },
@@ -155,7 +254,7 @@ fn take_lock(run: &str, folder: &Path) -> Result<RunLock, BackendError> {
     })
 }
 
-fn folder_trouble(folder: &Path, error: &std::io::Error) -> BackendError {
+pub(super) fn folder_trouble(folder: &Path, error: &std::io::Error) -> BackendError {
     BackendError::Unavailable {
         what: format!("can't write to {}: {error}", folder.display()),
         help: "make it writable, or run in another folder".to_owned(),
@@ -176,10 +275,10 @@ fn book(terms: &Terms, reservation: &Reservation) -> AddressBook {
 
 /// A network that docker has.
 #[derive(Debug, Clone)]
-struct Network {
-    name: String,
+pub(super) struct Network {
+    pub(super) name: String,
     /// The run that made it, if one did.
-    run: String,
+    pub(super) run: String,
     blocks: Vec<Block>,
 }
 
@@ -213,7 +312,15 @@ fn read_network(line: &str) -> Network {
     }
 }
 
-fn check_subnet(subnet: Subnet, networks: &[Network]) -> Result<(), BackendError> {
+/// Whether no network of docker's is in `subnet`.
+///
+/// # Errors
+/// `Unavailable`, with the network that is.
+pub(super) fn check_subnet(
+    subnet: Subnet,
+    networks: &[Network],
+    sharing: Sharing,
+) -> Result<(), BackendError> {
     let Some(network) = networks
         .iter()
         .find(|network| network.blocks.iter().any(|block| block.meets(subnet)))
@@ -227,16 +334,20 @@ fn check_subnet(subnet: Subnet, networks: &[Network]) -> Result<(), BackendError
     };
     Err(BackendError::Unavailable {
         what: format!("the subnet {subnet}.0/24 is taken: the Docker network {}{of_run} is in it", network.name),
-        help: "remove that network (`labrunner clean` removes what a killed run left), or take another subnet".to_owned(),
+        help: match sharing {
+            Sharing::Alone => "remove that network (`labrunner clean` removes what a killed run left), or take another subnet",
+            Sharing::WithOthers => "the course's text names these addresses: remove that network (`labrunner clean` removes what a killed run left)",
+        }.to_owned(),
     })
 }
 
-async fn explain(taken: Taken, client: &Client) -> BackendError {
+/// Says in words what is taken, and by whom.
+pub(super) async fn explain(taken: Taken, client: &Client, sharing: Sharing) -> BackendError {
     let (what, help) = match taken {
         Taken::Port(port) => {
             let filter = format!("publish={port}");
             let holders = client.lines(&["ps", "--filter", &filter, "--format", "{{.Names}}"]).await.unwrap_or_default();
-            return port_taken(port, &holders);
+            return port_taken(port, &holders, sharing);
         }
         Taken::NoSuchPorts(first) => (
             format!("eight ports from {first} on: there are none but 1 to 65535"),
@@ -251,14 +362,18 @@ async fn explain(taken: Taken, client: &Client) -> BackendError {
 }
 
 /// That a port is in use: by these containers, or by a program of which docker knows nothing.
-pub(super) fn port_taken(port: u16, containers: &[String]) -> BackendError {
+pub(super) fn port_taken(port: u16, containers: &[String], sharing: Sharing) -> BackendError {
     let by = match containers {
         [] => "another program".to_owned(),
         some => format!("the container {}", some.join(", ")),
     };
     BackendError::Unavailable {
         what: format!("port {port} of 127.0.0.1 is taken by {by}"),
-        help: "stop it, or take another first port".to_owned(),
+        help: match sharing {
+            Sharing::Alone => "stop it, or take another first port",
+            Sharing::WithOthers => "stop it: the course's text names this port",
+        }
+        .to_owned(),
     }
 }
 
@@ -303,8 +418,12 @@ mod tests {
         "the subnet 172.30.0.0/24 is taken: the Docker network big is in it"
     )]
     fn names_who_has_the_subnet(#[case] line: &str, #[case] what: &str) {
-        let error = check_subnet("172.30.0".parse().expect("a subnet"), &[read_network(line)])
-            .expect_err("taken");
+        let error = check_subnet(
+            "172.30.0".parse().expect("a subnet"),
+            &[read_network(line)],
+            Sharing::Alone,
+        )
+        .expect_err("taken");
         assert_eq!(error.to_string(), what);
     }
 

@@ -116,7 +116,7 @@ impl Inner {
                 .lines(&["ps", "--filter", &filter, "--format", "{{.Names}}"])
                 .await
                 .unwrap_or_default();
-            return port_taken(port, &holders);
+            return port_taken(port, &holders, self.sharing);
         }
         let help = if words.contains("Pool overlaps") {
             format!(

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
+use super::course::COURSE;
 use crate::backend::BackendError;
 
 /// The label by which everything that a run makes is found; its value is the run's id.
@@ -137,7 +138,12 @@ pub(super) async fn remove(
                     "{} of this run can't be removed: {complaint}",
                     count(&found)
                 ),
-                help: "try again later with `labrunner clean`".to_owned(),
+                help: if run == Some(COURSE) {
+                    "try again later with `labrunner down`"
+                } else {
+                    "try again later with `labrunner clean`"
+                }
+                .to_owned(),
             });
         }
         if stubborn {

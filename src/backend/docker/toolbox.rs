@@ -3,8 +3,11 @@
 //! A toolbox serves one call at a time. Docker has no way to end a program that it started inside a container, short of
 //! ending the container: a call that is stopped at its time limit takes its toolbox down, and must not take another call with it. So a call
 //! that comes while all toolboxes are busy gets a new one.
+//!
+//! Where several processes use one environment, each says by a [`Mark`] which toolboxes it has in use.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -16,10 +19,13 @@ use super::client::{Client, run_program};
 use super::compose::{Compose, TOOLBOX};
 use super::sweep::{HOST_LABEL, LOCK_LABEL, RUN_LABEL};
 use super::terms::Terms;
+use super::toolbox_mark::{MOST_SHARED, Mark, State};
 use crate::backend::BackendError;
 use crate::backend::process::{Ended, Ending};
 use crate::lab::action::Limits;
 
+/// The last number of the first toolbox's address, as in the definition.
+const FIRST_ADDRESS: u8 = 10;
 /// The second toolbox ends in this, the third in the next; what is below belongs to the definition.
 const FURTHER_ADDRESSES: u8 = 30;
 /// Docker's own work on one container takes some 0.4 s on two cores; much longer under load.
@@ -36,30 +42,26 @@ pub(super) struct Toolboxes {
     first: OnceCell<()>,
     idle: Mutex<Vec<Toolbox>>,
     further: AtomicU8,
+    /// The folder of the files by which processes agree; without, they are all this process's.
+    marks: Option<PathBuf>,
 }
 
 #[derive(Debug)]
 struct Toolbox {
     name: String,
     state: State,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// It runs, and nothing in it but itself.
-    Ready,
-    /// It does not run.
-    Stopped,
-    /// It runs, and so may a call that nobody waits for.
-    Soiled,
+    /// Where it is shared: that it is in use.
+    mark: Option<Mark>,
 }
 
 impl Toolboxes {
-    pub(super) fn new(compose: &Compose, terms: Terms) -> Self {
+    /// With `marks`, a folder, they are shared with other processes that name the same.
+    pub(super) fn new(compose: &Compose, terms: Terms, marks: Option<PathBuf>) -> Self {
         let variables = &compose.variables;
         let first = Toolbox {
             name: terms.container(TOOLBOX),
             state: State::Ready,
+            mark: None,
         };
         Toolboxes {
             client: compose.client.clone(),
@@ -73,6 +75,7 @@ impl Toolboxes {
             first: OnceCell::new(),
             idle: Mutex::new(vec![first]),
             further: AtomicU8::new(0),
+            marks,
         }
     }
 
@@ -108,14 +111,14 @@ impl Toolboxes {
         cancel: &CancellationToken,
     ) -> Result<Ended, BackendError> {
         let mut lease = self.take(cancel).await?;
-        let mut words = vec!["exec"];
-        if stdin.is_some() {
-            words.push("--interactive");
+        let mut ended = self
+            .exec(&lease, args, stdin.clone(), limits, cancel)
+            .await?;
+        if lease.is_shared() && is_not_running(&ended) {
+            // Whoever stopped or removed it was not this process, so this is where it is found out. Nothing was run.
+            self.revive(&lease, cancel).await?;
+            ended = self.exec(&lease, args, stdin, limits, cancel).await?;
         }
-        words.extend([lease.name(), "redis-cli"]);
-        words.extend(args.iter().map(String::as_str));
-        let program = self.client.program(words).stdin(stdin);
-        let ended = run_program(program, limits.time, limits.output, cancel).await?;
         if !matches!(ended.ending, Ending::Exited(_)) {
             // Whoever called this off does not call off its end.
             self.change("kill", lease.name(), &CancellationToken::new())
@@ -138,8 +141,29 @@ impl Toolboxes {
         Ok(ended)
     }
 
+    async fn exec(
+        &self,
+        lease: &Lease<'_>,
+        args: &[String],
+        stdin: Option<String>,
+        limits: Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Ended, BackendError> {
+        let mut words = vec!["exec"];
+        if stdin.is_some() {
+            words.push("--interactive");
+        }
+        words.extend([lease.name(), "redis-cli"]);
+        words.extend(args.iter().map(String::as_str));
+        let program = self.client.program(words).stdin(stdin);
+        run_program(program, limits.time, limits.output, cancel).await
+    }
+
     /// A toolbox that runs and is nobody else's.
     async fn take(&self, cancel: &CancellationToken) -> Result<Lease<'_>, BackendError> {
+        if let Some(folder) = &self.marks {
+            return self.take_shared(folder, cancel).await;
+        }
         self.start(cancel).await?;
         let idle = self
             .idle
@@ -166,16 +190,104 @@ impl Toolboxes {
         Ok(lease)
     }
 
+    /// The first toolbox that no process uses.
+    async fn take_shared(
+        &self,
+        folder: &Path,
+        cancel: &CancellationToken,
+    ) -> Result<Lease<'_>, BackendError> {
+        for number in 1..=MOST_SHARED {
+            let Some((mark, state)) = Mark::take(folder, number)? else {
+                continue;
+            };
+            let mut lease = Lease {
+                home: self,
+                toolbox: Some(Toolbox {
+                    name: self.name(number),
+                    state,
+                    mark: Some(mark),
+                }),
+            };
+            if state == State::Soiled {
+                self.kill_if_there(lease.name(), cancel).await?;
+                lease.is(State::Stopped);
+            }
+            if state != State::Ready {
+                self.revive(&lease, cancel).await?;
+            }
+            lease.is(State::Soiled);
+            return Ok(lease);
+        }
+        Err(BackendError::Broken {
+            what: format!("{MOST_SHARED} calls of redis-cli are under way already"),
+            help: "wait until some of them have ended".to_owned(),
+        })
+    }
+
+    /// Starts a shared toolbox; makes it, if it was removed or never was.
+    async fn revive(
+        &self,
+        lease: &Lease<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<(), BackendError> {
+        let started = self
+            .client
+            .run(["start", lease.name()], CHANGE_TIME, cancel)
+            .await?;
+        if started.succeeded() {
+            return Ok(());
+        }
+        match lease.number() {
+            Some(number) if is_absent(&started) => self.make(number, cancel).await,
+            _ => Err(self.not_changed("start", lease.name(), &started)),
+        }
+    }
+
+    /// Ends everything in a toolbox that may not be there any more.
+    async fn kill_if_there(
+        &self,
+        name: &str,
+        cancel: &CancellationToken,
+    ) -> Result<(), BackendError> {
+        let ended = self.client.run(["kill", name], CHANGE_TIME, cancel).await?;
+        if ended.succeeded() || is_not_running(&ended) {
+            return Ok(());
+        }
+        Err(self.not_changed("kill", name, &ended))
+    }
+
+    /// `toolbox`, `toolbox-2`, `toolbox-3`.
+    fn name(&self, number: u8) -> String {
+        match number {
+            1 => self.terms.container(TOOLBOX),
+            _ => self.terms.container(&format!("{TOOLBOX}-{number}")),
+        }
+    }
+
     async fn make_further(&self, cancel: &CancellationToken) -> Result<Lease<'_>, BackendError> {
-        let number = self.further.fetch_add(1, Ordering::Relaxed);
-        let name = self
-            .terms
-            .container(&format!("{TOOLBOX}-{}", u16::from(number) + 2));
-        let address = self
-            .terms
-            .subnet
-            .ip(FURTHER_ADDRESSES.saturating_add(number))
-            .to_string();
+        let number = self
+            .further
+            .fetch_add(1, Ordering::Relaxed)
+            .saturating_add(2);
+        self.make(number, cancel).await?;
+        Ok(Lease {
+            home: self,
+            toolbox: Some(Toolbox {
+                name: self.name(number),
+                state: State::Soiled,
+                mark: None,
+            }),
+        })
+    }
+
+    /// Makes the toolbox with this number, and starts it.
+    async fn make(&self, number: u8, cancel: &CancellationToken) -> Result<(), BackendError> {
+        let name = self.name(number);
+        let last = match number {
+            1 => FIRST_ADDRESS,
+            _ => FURTHER_ADDRESSES.saturating_add(number.saturating_sub(2)),
+        };
+        let address = self.terms.subnet.ip(last).to_string();
         let mut args: Vec<OsString> = ["run", "--detach", "--name"].map(OsString::from).into();
         args.extend([
             (&name).into(),
@@ -183,6 +295,8 @@ impl Toolboxes {
             self.terms.network().into(),
             "--ip".into(),
             address.into(),
+            "--sysctl".into(),
+            "net.ipv4.tcp_syn_retries=1".into(),
         ]);
         for (label, value) in &self.labels {
             let mut text = OsString::from(format!("{label}="));
@@ -207,19 +321,14 @@ impl Toolboxes {
         if !ended.succeeded() {
             return Err(BackendError::Broken {
                 what: format!(
-                    "a further toolbox can't be made: {}",
+                    "{} can't be made: {}",
+                    self.terms.to_course(&self.name(number)),
                     self.terms.to_course(&ended.complaint())
                 ),
                 help: "see what `docker ps --all` says".to_owned(),
             });
         }
-        Ok(Lease {
-            home: self,
-            toolbox: Some(Toolbox {
-                name,
-                state: State::Soiled,
-            }),
-        })
+        Ok(())
     }
 
     /// `docker start` or `docker kill`, of a toolbox.
@@ -234,14 +343,18 @@ impl Toolboxes {
         if ended.succeeded() || (verb == "kill" && ended.stderr.contains("is not running")) {
             return Ok(());
         }
-        Err(BackendError::Broken {
+        Err(self.not_changed(verb, name, &ended))
+    }
+
+    fn not_changed(&self, verb: &str, name: &str, ended: &Ended) -> BackendError {
+        BackendError::Broken {
             what: format!(
                 "`docker {verb} {}` failed: {}",
                 self.terms.to_course(name),
                 self.terms.to_course(&ended.complaint())
             ),
             help: "see whether the container was removed by hand, or what its log says".to_owned(),
-        })
+        }
     }
 }
 
@@ -256,16 +369,29 @@ impl Lease<'_> {
         self.toolbox.as_ref().map_or("", |toolbox| &toolbox.name)
     }
 
+    fn number(&self) -> Option<u8> {
+        Some(self.toolbox.as_ref()?.mark.as_ref()?.number())
+    }
+
+    fn is_shared(&self) -> bool {
+        self.number().is_some()
+    }
+
+    /// Takes note of how the toolbox is now; for other processes at once, since this one may be killed.
     fn is(&mut self, state: State) {
-        if let Some(toolbox) = &mut self.toolbox {
-            toolbox.state = state;
+        let Some(toolbox) = &mut self.toolbox else {
+            return;
+        };
+        toolbox.state = state;
+        if let Some(mark) = &mut toolbox.mark {
+            mark.leave(state);
         }
     }
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        if let Some(toolbox) = self.toolbox.take() {
+        if let Some(toolbox) = self.toolbox.take_if(|toolbox| toolbox.mark.is_none()) {
             self.home
                 .idle
                 .lock()
@@ -287,6 +413,17 @@ fn exec_failed(ended: &Ended) -> Option<String> {
         ended.stderr.trim_start().starts_with(words) || ended.stdout.trim_start().starts_with(words)
     });
     (!ended.succeeded() && docker_speaks).then(|| ended.complaint())
+}
+
+/// Whether docker says that the container does not run, or is not there.
+fn is_not_running(ended: &Ended) -> bool {
+    exec_failed(ended).is_some()
+        && (is_absent(ended) || ended.complaint().contains("is not running"))
+}
+
+/// Whether docker says that the container is not there.
+fn is_absent(ended: &Ended) -> bool {
+    !ended.succeeded() && ended.complaint().contains("No such container")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod output;
 mod probe;
 #[cfg(test)]
 mod scenes;
+mod timeline;
 mod words;
 
 use super::names::Names;
@@ -17,6 +18,7 @@ use crate::observe::{KeysReport, Needs, Observation};
 
 pub use output::{json_text, judge_exit, judge_output, read_json};
 pub use probe::judge_probe;
+pub use timeline::{all_seen, awaited, judge_timeline, moments_in_words};
 pub use words::{in_words, lasting_in_words};
 
 /// Whether something is as it should be, and what it is like.

@@ -68,7 +68,9 @@ pub fn in_words(kind: &CheckKind, scope: &Scope<'_>) -> String {
                 .iter()
                 .map(|(name, wanted)| format!("{name} after {}", wanted.in_words()))
                 .collect();
-            format!("failover of {}: {}", test.node, moments.join(", "))
+            let to = test.to.as_ref().map(|to| format!(" to {to}"));
+            let to = to.unwrap_or_default();
+            format!("failover of {}{to}: {}", test.node, moments.join(", "))
         }
     }
 }

@@ -14,6 +14,18 @@ impl Checker<'_> {
     pub(super) fn check(&mut self, at: At<'_>, list: &str, check: &Check, tree: &Tree) {
         let key_span = |key: &str| tree.entry(key).map_or(check.span, |entry| entry.key_span);
         let of_state = check.kind.is_of_state();
+        if self.is_background(at) && !check.kind.is_of_output() {
+            // Of a `holds`, and of a step without a `run`, it is said once that they can't be.
+            if list == "expect" && at.has("run") {
+                self.fault(
+                    check.span,
+                    "a step in the background has checks of what its command printed, and no others",
+                    "here",
+                    "move this to the step that awaits it, or to one of its own",
+                );
+            }
+            return;
+        }
         if check.kind.is_of_output() && !at.has("run") {
             self.fault(
                 check.span,
@@ -38,6 +50,10 @@ impl Checker<'_> {
                 "add `meanwhile: [{probe: {rate: 200/s, slots: all}}]`",
             );
         }
+        if let CheckKind::Timeline(test) = &check.kind {
+            self.check_timeline(at, list, check, test, tree);
+            return;
+        }
         let given = meant(self.tree, &LAB, "given").map(|given| &given.value);
         if check.kind == CheckKind::GivenKeys
             && given.is_none_or(|given| meant(given, &GIVEN, "keys").is_none())
@@ -59,7 +75,7 @@ impl Checker<'_> {
                 key_span("within"),
                 why,
                 "here",
-                "`within` goes with `cluster`, `node`, `info`, `lag` and `given_keys` in `expect`",
+                "`within` goes with `cluster`, `node`, `info`, `lag`, `given_keys` and `timeline` in `expect`",
             );
         }
         if check.lasting.is_some() && !of_state {

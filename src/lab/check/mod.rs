@@ -1,10 +1,12 @@
 //! What is checked of a lab as a whole before anything runs: that its parts fit together, and that it could fail.
 
+mod background;
 mod given;
 mod kind;
 mod names;
 mod reference;
 mod step;
+mod timeline;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +34,7 @@ pub fn check(lab: &Lab, tree: &Tree, faults: &mut Vec<Fault>) {
         faults,
         names,
         saved: BTreeMap::new(),
+        pending: BTreeMap::new(),
     };
     for (at, (step, tree)) in lab.steps.iter().zip(trees).enumerate() {
         if matches!(tree.kind, Kind::Map(_)) {

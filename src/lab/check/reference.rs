@@ -6,6 +6,7 @@ use super::step::{At, Checker};
 use crate::lab::environment::{ATTRIBUTES, CourseNode};
 use crate::lab::fault::nearest;
 use crate::lab::place::locate;
+use crate::lab::shape::TOLD_OF_ONE_TEXT;
 use crate::lab::source::Span;
 use crate::lab::template::{Reference, Template};
 use crate::lab::tree::Entry;
@@ -18,9 +19,6 @@ pub(super) enum Where {
     /// Anywhere else.
     Once,
 }
-
-/// References with a fault that are told of in one text. Who has ten wrong ones has understood.
-const TOLD_OF_ONE_TEXT: usize = 10;
 
 impl Checker<'_> {
     /// Checks what a template refers to. `span` is that of the scalar whose text the template is.
@@ -95,6 +93,13 @@ impl Checker<'_> {
                 [name] => attribute(name),
                 _ => Err((format!("`{reference}` does not say what of {node}"), format!("write `${{{node}.id}}`; a node has {}", known.join(", ")))),
             },
+            [name, ..] if self.pending.contains_key(name) => {
+                let step = self.pending.get(name).map_or("", String::as_str);
+                Err((
+                    format!("`{name}` is not there yet"),
+                    format!("the step `{step}` saves it, which is still in the background: use it in the step with `await: {step}`, or after that"),
+                ))
+            }
             [name] if self.saved.contains_key(name) => Ok(()),
             [name, _, ..] if self.saved.contains_key(name) => {
                 Err((format!("`{name}` is a text that was saved, and has no parts"), format!("write `${{{name}}}`")))

@@ -22,6 +22,8 @@ pub(super) struct Checker<'a> {
     pub(super) names: Names,
     /// What is saved up to where the checker stands.
     pub(super) saved: BTreeMap<String, Span>,
+    /// Those of them that a step saves whose command still goes on in the background: the step's id.
+    pub(super) pending: BTreeMap<String, String>,
 }
 
 /// The step at hand.
@@ -38,7 +40,7 @@ impl<'a> At<'a> {
         meant(self.tree, &STEP, key).is_some()
     }
 
-    fn key_span(&self, key: &str) -> Span {
+    pub(super) fn key_span(&self, key: &str) -> Span {
         self.tree
             .entry(key)
             .map_or(self.tree.span, |entry| entry.key_span)
@@ -88,6 +90,8 @@ impl Checker<'_> {
             );
         }
         self.check_keys(at);
+        self.check_await(at);
+        self.check_background(at);
         self.check_each(at);
         if let Some(run) = &step.run {
             self.line(at, run, Where::EachItem);
@@ -106,7 +110,10 @@ impl Checker<'_> {
         for line in &step.cleanup {
             self.line(at, line, Where::Once);
         }
-        if !at.has("expect") && !at.has("holds") {
+        self.leave_pending(at);
+        // A step that does nothing but await another has that one's checks.
+        let awaits_only = at.has("await") && !at.has("run");
+        if !at.has("expect") && !at.has("holds") && !awaits_only {
             let (span, what) = match step.id.value.as_str() {
                 "" => (tree.span, "nothing is checked after this step".to_owned()),
                 id => (
@@ -114,8 +121,11 @@ impl Checker<'_> {
                     format!("nothing is checked after the step `{id}`"),
                 ),
             };
-            let help =
-                "add `expect` (what becomes true by it) or `holds` (what is true throughout)";
+            let help = if self.is_background(at) {
+                "add `expect`, with checks of what its command printed"
+            } else {
+                "add `expect` (what becomes true by it) or `holds` (what is true throughout)"
+            };
             self.fault(span, what, "nobody would notice if it failed", help);
         }
     }
@@ -123,13 +133,18 @@ impl Checker<'_> {
     /// Keys that go together, and keys that don't.
     fn check_keys(&mut self, at: At<'_>) {
         let step = at.step;
-        if at.has("run") && step.wait.is_some() {
-            self.fault(
-                at.key_span("wait"),
-                "a step either runs a command or waits",
-                "here it does both",
-                "make the pause a step of its own",
-            );
+        // Of a line that is not understood nobody knows whether it has an end.
+        if let Some(run) = &step.run {
+            if run.value.is_endless() {
+                self.check_endless(at, run);
+            } else if step.wait.is_some() && !self.is_background(at) {
+                self.fault(
+                    at.key_span("wait"),
+                    "a step either runs a command or waits",
+                    "here it does both",
+                    "make the pause a step of its own; both go together only where the command has no end, as `watch` has none",
+                );
+            }
         }
         if !at.has("run") {
             for key in ["stdin", "each", "save", "timeout"] {
@@ -271,6 +286,14 @@ impl Checker<'_> {
 
     fn line(&mut self, at: At<'_>, line: &Spanned<Line>, place: Where) {
         self.template(at, &line.value.typed, line.span, place);
+        if place == Where::Once && line.value.is_endless() {
+            self.fault(
+                line.span,
+                "a cleanup has to come to an end, and this goes on until it is stopped",
+                "no end",
+                "look once: without `watch`, or with `make cluster-nodes`",
+            );
+        }
         let has_stdin = place == Where::EachItem && at.has("stdin");
         let waits = line
             .value
@@ -328,14 +351,10 @@ impl Checker<'_> {
                 "add `given`",
             );
         }
-        let moves = at
-            .step
-            .run
-            .as_ref()
-            .and_then(|run| run.value.redis_cli())
-            .and_then(RedisCliLine::moves_from);
+        let run = at.step.run.as_ref();
+        let moves = run.is_some_and(|run| run.value.moves_slots());
         let not_understood = at.has("run") && at.step.run.is_none();
-        if probe.value.slots == ProbeTarget::Moving && moves.is_none() && !not_understood {
+        if probe.value.slots == ProbeTarget::Moving && !moves && !not_understood {
             let slots = items
                 .iter()
                 .find_map(|item| item.get("probe")?.get("slots"))
@@ -344,7 +363,7 @@ impl Checker<'_> {
                 slots,
                 "this step moves no slots away from a node",
                 "so no slots are `moving`",
-                "`moving` goes with `redis-cli --cluster reshard … --cluster-from ID`; otherwise name the slots, or write `all`",
+                "`moving` goes with `make scale-down NODE=…` and with a reshard `--cluster-from ID`; otherwise name the slots, or write `all`",
             );
         }
         if !at.checks("probe") {

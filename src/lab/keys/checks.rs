@@ -56,10 +56,15 @@ pub static CHECK: Table = Table {
             Shape::Table(&PROBED),
             "What the step's probe counted.",
         ),
+        kind(
+            "timeline",
+            Shape::Table(&TIMELINE),
+            "When the moments of a failover were, counted from the start of the step's command.",
+        ),
         optional(
             "within",
             Shape::Duration,
-            "How long after the command it may take to come true; 10s if not said. Only of what can be observed again, and only in `expect`.",
+            "How long after the command it may take to come true; 10s if not said, and 30s for `timeline`. Only of what can be observed again, and only in `expect`.",
         ),
         optional(
             "for",
@@ -293,6 +298,41 @@ pub static PROBED: Table = Table {
             "p99",
             Shape::Compare(Unit::Time),
             "99 of 100 operations took no longer, counted from when they were due.",
+        ),
+    ],
+};
+
+/// `timeline:`
+pub static TIMELINE: Table = Table {
+    name: "timeline check",
+    doc: "The moments of a failover, each with the time that it may have. Zero is the start of the step's command.",
+    rule: Rule::SomeKind,
+    keys: &[
+        required("node", Shape::Node, "The master that fails."),
+        optional(
+            "to",
+            Shape::Node,
+            "The replica that takes over; if not said, any may.",
+        ),
+        kind(
+            "suspected",
+            Shape::Compare(Unit::Time),
+            "The first `fail?` or `fail` of it in any node's view.",
+        ),
+        kind(
+            "failed",
+            Shape::Compare(Unit::Time),
+            "`fail` in the views of a majority of the members that there were at the start.",
+        ),
+        kind(
+            "promoted",
+            Shape::Compare(Unit::Time),
+            "The replica calls itself master, with the slots.",
+        ),
+        kind(
+            "recovered",
+            Shape::Compare(Unit::Time),
+            "The first write that is accepted for such a slot.",
         ),
     ],
 };

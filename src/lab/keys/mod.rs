@@ -6,7 +6,7 @@ mod steps;
 
 use super::quantity::Unit;
 
-pub use checks::{CHECK, CLUSTER, INFO, JSON, LAG, NODE, PROBED, TEXT};
+pub use checks::{CHECK, CLUSTER, INFO, JSON, LAG, NODE, PROBED, TEXT, TIMELINE};
 pub use steps::{GIVEN, KEYS, LAB, MEANWHILE, POINT, PROBE, STEP};
 
 /// A mapping of the language: which keys it can have.
@@ -148,9 +148,9 @@ pub const LANGUAGE: u64 = 1;
 pub const BACKENDS: &[&str] = &["docker", "local", "sim"];
 
 /// All tables, for the reference and for tests.
-pub static TABLES: [&Table; 15] = [
+pub static TABLES: [&Table; 16] = [
     &LAB, &GIVEN, &KEYS, &STEP, &MEANWHILE, &PROBE, &CHECK, &TEXT, &JSON, &CLUSTER, &NODE, &INFO,
-    &LAG, &PROBED, &POINT,
+    &LAG, &PROBED, &TIMELINE, &POINT,
 ];
 
 impl Table {

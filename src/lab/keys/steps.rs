@@ -167,9 +167,19 @@ pub static STEP: Table = Table {
             "Names for what the command printed, to be used as `${name}` later.",
         ),
         optional(
+            "background",
+            Shape::Flag,
+            "Whether the command goes on while the next steps run. A later step awaits it; only then its output is checked and its values are saved.",
+        ),
+        optional(
+            "await",
+            Shape::Id,
+            "The step in the background whose command has to end before this step begins. A command without an end is stopped then.",
+        ),
+        optional(
             "wait",
             Shape::Duration,
-            "A pause instead of a command, while `meanwhile` and `holds` go on.",
+            "A pause instead of a command, while `meanwhile` and `holds` go on; or, beside a command without an end, how long that goes on.",
         ),
         optional(
             "meanwhile",

@@ -3,7 +3,9 @@
 
 pub(super) mod docker;
 pub mod grep;
+pub(super) mod make;
 pub mod redis_cli;
+pub(super) mod watch;
 pub mod words;
 
 use std::ops::Range;
@@ -11,7 +13,9 @@ use std::time::Duration;
 
 use self::docker::DockerLine;
 use self::grep::Grep;
+use self::make::MakeLine;
 use self::redis_cli::RedisCliLine;
+use self::watch::WatchLine;
 use self::words::{Word, split};
 use super::action::Action;
 use super::fault::suggest;
@@ -19,7 +23,7 @@ use super::target::Target;
 use super::template::{Reference, Template};
 
 /// The programs that a line can start with.
-pub(super) const PROGRAMS: [&str; 3] = ["docker", "docker-compose", "redis-cli"];
+pub(super) const PROGRAMS: [&str; 5] = ["docker", "docker-compose", "redis-cli", "make", "watch"];
 
 /// A line that was understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +43,10 @@ pub enum Verb {
     Docker(DockerLine),
     /// `redis-cli …`.
     RedisCli(RedisCliLine),
+    /// `make …`.
+    Make(MakeLine),
+    /// `watch …`.
+    Watch(WatchLine),
 }
 
 /// What is wrong with a line, and where in its text.
@@ -136,6 +144,8 @@ impl Line {
             Some("docker") => docker::parse(program, rest).map(Verb::Docker),
             Some("docker-compose") => docker::parse_compose(program, rest).map(Verb::Docker),
             Some("redis-cli") => redis_cli::parse(program, rest).map(Verb::RedisCli),
+            Some("make") => make::parse(program, rest).map(Verb::Make),
+            Some("watch") => watch::parse(program, rest).map(Verb::Watch),
             Some(other) => Err(vec![refuse(program, other)]),
             None => Err(vec![LineFault::new(
                 program.range.clone(),
@@ -146,7 +156,8 @@ impl Line {
         let verb = verb.map_err(|mut more| faults.append(&mut more)).ok();
         let mut filters = Vec::new();
         for stage in stages {
-            match grep::parse(stage) {
+            let screen = verb.as_ref().and_then(|verb| no_filter(verb, stage));
+            match screen.map_or_else(|| grep::parse(stage), Err) {
                 Ok(filter) => filters.push(filter),
                 Err(fault) => faults.push(fault),
             }
@@ -167,18 +178,26 @@ impl Line {
     /// Why it can't be carried out: a value is missing, or the values make a line that is not understood.
     pub fn fill(
         &self,
-        value: impl FnMut(&Reference) -> Result<String, String>,
+        mut value: impl FnMut(&Reference) -> Result<String, String>,
     ) -> Result<Filled, String> {
-        let mut value = value;
-        let typed = self.typed.fill(&mut value)?;
+        self.fill_from(&mut value)
+    }
+
+    fn fill_from(&self, value: Value<'_>) -> Result<Filled, String> {
+        let typed = self.typed.fill(&mut *value)?;
         let task = match &self.verb {
-            Verb::Docker(line) => Task::Action(line.fill(&mut value)?),
-            Verb::RedisCli(line) => Task::Action(Action::RedisCli(line.fill(&mut value)?)),
+            Verb::Docker(line) => Task::Action(line.fill(value)?),
+            Verb::RedisCli(line) => Task::Action(Action::RedisCli(line.fill(value)?)),
+            Verb::Make(line) => Task::Target(line.fill(value)?),
+            Verb::Watch(line) => Task::Watch {
+                every: line.every,
+                inner: Box::new(line.inner.fill_from(value)?),
+            },
         };
         let filters = self
             .filters
             .iter()
-            .map(|filter| filter.fill(&mut value))
+            .map(|filter| filter.fill(value))
             .collect::<Result<_, _>>()?;
         Ok(Filled {
             typed,
@@ -187,18 +206,53 @@ impl Line {
         })
     }
 
-    /// Whether the line only reads, as far as this program can tell, so that nothing changes by it.
+    /// The line of redis-cli, if it is one. What a `watch` repeats is not it.
     pub fn redis_cli(&self) -> Option<&RedisCliLine> {
         match &self.verb {
             Verb::RedisCli(line) => Some(line),
-            Verb::Docker(_) => None,
+            Verb::Docker(_) | Verb::Make(_) | Verb::Watch(_) => None,
+        }
+    }
+
+    /// Whether it moves slots away from a node that it names.
+    pub fn moves_slots(&self) -> bool {
+        match &self.verb {
+            Verb::RedisCli(line) => line.moves_from().is_some(),
+            Verb::Make(line) => line.moves_slots(),
+            Verb::Docker(_) | Verb::Watch(_) => false,
+        }
+    }
+
+    /// Whether it goes on until it is stopped: `watch …`, `make watch-cluster`.
+    pub fn is_endless(&self) -> bool {
+        match &self.verb {
+            Verb::Docker(_) | Verb::RedisCli(_) => false,
+            Verb::Make(line) => line.is_endless(),
+            Verb::Watch(_) => true,
         }
     }
 }
 
+/// Why what a line prints can't go through a filter, if so.
+fn no_filter(verb: &Verb, stage: &[Word]) -> Option<LineFault> {
+    let (what, help) = match verb {
+        Verb::Watch(_) => (
+            "a watch draws a screen, and a filter can't read that",
+            "put the filter inside of the quotes: `watch -n 1 '… | grep PATTERN'`",
+        ),
+        Verb::Make(line) if line.is_endless() => (
+            "`make watch-cluster` draws a screen, and a filter can't read that",
+            "`make cluster-nodes | grep PATTERN` looks once",
+        ),
+        _ => return None,
+    };
+    let (first, last) = (stage.first()?, stage.last()?);
+    Some(LineFault::new(first.range.start..last.range.end, what, "here").help(help))
+}
+
 fn refuse(program: &Word, name: &str) -> LineFault {
     let help = match name {
-        "make" | "./app" | "app" | "psql" | "watch" => {
+        "./app" | "app" | "psql" => {
             format!(
                 "`{name}` belongs to the course, but this version of labrunner can't run it yet; write the command behind it"
             )
@@ -206,7 +260,7 @@ fn refuse(program: &Word, name: &str) -> LineFault {
         "sudo" | "bash" | "sh" | "cd" | "export" => {
             "there is no shell: write the command itself, as the reader would type it".to_owned()
         }
-        _ => "a line can call `docker`, `docker compose` and `redis-cli`, and filter with `| grep`"
+        _ => "a line can call `docker`, `docker compose`, `redis-cli`, `make` and `watch`, and filter with `| grep`"
             .to_owned(),
     };
     let (label, _) = suggest(name, &PROGRAMS);
@@ -290,9 +344,23 @@ mod tests {
     }
 
     #[rstest]
+    #[case(
+        "redis-cli --cluster reshard 127.0.0.1:7001 --cluster-from abc --cluster-yes",
+        true
+    )]
+    #[case("make scale-down NODE=7007", true)]
+    #[case("redis-cli --cluster rebalance 127.0.0.1:7001", false)]
+    #[case("make scale-add-replica", false)]
+    #[case("docker stop redis-1", false)]
+    #[case("watch -n 1 'redis-cli -p 7001 PING'", false)]
+    fn what_moves_slots_away_from_a_node(#[case] text: &str, #[case] moves: bool) {
+        assert_eq!(Line::parse(text).unwrap().moves_slots(), moves);
+    }
+
+    #[rstest]
     #[case("", "there is no command")]
     #[case("rm -rf /", "not a program")]
-    #[case("make cluster-info", "not a program")]
+    #[case("./app availability", "not a program")]
     #[case("redis-clii -p 7001 PING", "not a program")]
     #[case("redis-cli -p 7001 PING; ls", "`;`")]
     #[case("redis-cli -p 7001 PING && ls", "`&`")]
@@ -343,9 +411,37 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// Whatever is typed, it is understood, or refused at places that are in it.
         #[test]
-        fn no_line_panics(text in "(redis-cli|docker|docker compose|grep|-p|--cluster|reshard| |'|\"|\\||\\$\\{|\\}|7001|é|\\\\){0,12}") {
-            let _ = Line::parse(&text);
+        fn no_line_panics(text in "(redis-cli|docker|docker compose|make|watch|failover|scale-down|watch-cluster|NODE=|-n|1|grep|-p|--cluster|reshard| |'|\"|\\||\\$\\{|\\}|7001|é|\\\\){0,12}") {
+            if let Err(faults) = Line::parse(&text) {
+                proptest::prop_assert!(!faults.is_empty());
+                for fault in faults {
+                    proptest::prop_assert!(text.get(fault.range.clone()).is_some(), "{fault:?}");
+                }
+            }
+        }
+
+        /// The same where most is right, so that the slips are deep inside of a line.
+        #[test]
+        fn nearly_right_lines_are_refused_where_they_are_wrong(
+            text in "(watch (-n ?[0-9.]{0,3} )?['\"]?)?(make (failover|recover|scale-down|cluster-info|é)( NODE=('|\")?(700[0-9]|redis-[0-9]|\\$\\{x\\}|\\\\)('|\")?)?|redis-cli -p 700[0-9] GET (a|'é b'|\\$\\{x\\}))( \\| grep (-[a-zE] )?(x|\\(|'é))?['\"]?"
+        ) {
+            match Line::parse(&text) {
+                Ok(line) => {
+                    // What it becomes once it is filled in is as endless as it was.
+                    if let Ok(filled) = line.fill(|_| Ok::<_, String>("7002".to_owned())) {
+                        proptest::prop_assert_eq!(filled.task.is_endless(), line.is_endless());
+                    }
+                }
+                Err(faults) => {
+                    proptest::prop_assert!(!faults.is_empty());
+                    for fault in faults {
+                        let place = text.get(fault.range.clone());
+                        proptest::prop_assert!(place.is_some_and(|place| !place.is_empty()), "{fault:?}");
+                    }
+                }
+            }
         }
     }
 }

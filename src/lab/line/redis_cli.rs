@@ -77,6 +77,8 @@ pub(in crate::lab) const SUBCOMMANDS: [&str; 11] = [
     "set-timeout",
     "import",
 ];
+/// Those that change nothing. `call` does whatever it is told, and `fix` changes what it finds.
+pub(in crate::lab) const LOOKING: [&str; 2] = ["check", "info"];
 /// The options of `--cluster`, with whether they take a value.
 pub(in crate::lab) const CLUSTER_OPTIONS: [(&str, bool); 23] = [
     ("--cluster-replicas", true),
@@ -140,6 +142,12 @@ impl RedisCliLine {
         self.options
             .iter()
             .find(|word| word.literal() == Some("-x"))
+    }
+
+    /// The subcommand of `--cluster`, if it is one that changes something or may do so.
+    pub(super) fn changing_subcommand(&self) -> Option<&Word> {
+        let subcommand = self.words.first().filter(|_| self.cluster_mode)?;
+        (!LOOKING.contains(&subcommand.as_written())).then_some(subcommand)
     }
 
     pub(super) fn fill(&self, value: Value<'_>) -> Result<RedisCliCall, String> {

@@ -7,6 +7,9 @@ pub fn all() -> Vec<(&'static str, Vec<Stamped>)> {
     vec![
         ("passing", passing()),
         ("failing_check", failing_check()),
+        ("failover", failover()),
+        ("failover_too_late", failover_too_late()),
+        ("failover_not_seen", failover_not_seen()),
         ("holds_broken", holds_broken()),
         ("proves_nothing", proves_nothing()),
         ("container_died", container_died()),
@@ -15,10 +18,18 @@ pub fn all() -> Vec<(&'static str, Vec<Stamped>)> {
         ("interrupted_early", interrupted_early()),
         ("skipped_steps", skipped_steps()),
         ("three_labs", three_labs()),
+        ("one_environment", one_environment()),
+        ("interrupted_between", interrupted_between()),
         ("left_behind", left_behind()),
         ("endless_output", endless_output()),
         ("broken_off", broken_off()),
         ("given_broken", given_broken()),
+        ("background_passes", background_passes()),
+        ("background_fails", background_fails()),
+        ("background_called_off", background_called_off()),
+        ("watched", watched()),
+        ("target", target()),
+        ("target_fails", target_fails()),
     ]
 }
 
@@ -260,6 +271,7 @@ pub fn interrupted() -> Vec<Stamped> {
     run.then(
         900,
         Event::CleanupFinished {
+            kept: false,
             took: Duration::from_millis(1500),
             left: Vec::new(),
         },
@@ -388,6 +400,77 @@ pub fn three_labs() -> Vec<Stamped> {
     run.run_ends(counts(1, 1, 0, 1, 0), 1)
 }
 
+/// Labs that use one environment, one after the other: all of it, a part of it, nothing of it, and what is left without `given`.
+pub fn one_environment() -> Vec<Stamped> {
+    let files = [
+        "labs/04-scale-up.yaml",
+        "labs/04b-again.yaml",
+        FILE,
+        "labs/08-load.yaml",
+        "labs/01-start.yaml",
+    ];
+    let mut run = Run::of(&files);
+    run.lab(files[0], 4, "Scaling up", 1);
+    run.given()
+        .passes("join", 1, "Let it join the cluster")
+        .kept();
+    run.lab_ends(files[0], Outcome::Passed, counts(1, 0, 0, 0, 3));
+    run.lab(files[1], 4, "Scaling up, once more", 1);
+    run.given_again(&[])
+        .passes("join", 1, "Let it join the cluster")
+        .kept();
+    run.lab_ends(files[1], Outcome::Passed, counts(1, 0, 0, 0, 3));
+    run.lab(files[2], 7, "Scaling down", 1);
+    run.given_again(&[
+        ("redis-2", "it was stopped"),
+        (
+            "redis-5",
+            "it can't be reset: redis-5 is not a fresh, empty node: it says connected_slaves:1",
+        ),
+    ]);
+    run.passes("leave", 1, "Let it go").kept();
+    run.lab_ends(files[2], Outcome::Passed, counts(1, 0, 0, 0, 12));
+    run.lab(files[3], 8, "Load testing", 2);
+    run.then(
+        1,
+        Event::GivenStarted {
+            what: "3 masters, 3 replicas".to_owned(),
+        },
+    );
+    run.then(
+        6000,
+        Event::EnvironmentGivenUp {
+            why: "the cluster did not agree within 20s: redis-3 says cluster_state:fail".to_owned(),
+        },
+    );
+    run.is_ready(5200).passes("load", 1, "Load it").kept();
+    run.lab_ends(files[3], Outcome::Passed, counts(1, 0, 0, 1, 105));
+    run.lab(files[4], 1, "Starting a cluster", 1);
+    run.then(
+        500,
+        Event::EnvironmentReused {
+            kept: Vec::new(),
+            remade: BTreeMap::new(),
+            removed: vec![NodeName::new("redis-1"), NodeName::new("redis-2")],
+        },
+    );
+    run.passes("start", 1, "Start six containers").cleaned();
+    run.lab_ends(files[4], Outcome::Passed, counts(1, 0, 0, 0, 7));
+    run.run_ends(counts(5, 0, 0, 0, 130), 0)
+}
+
+/// Ctrl-C when one of three labs has passed, and the next has just begun.
+pub fn interrupted_between() -> Vec<Stamped> {
+    let files = [FILE, "labs/08-load.yaml", "labs/09-ledger.yaml"];
+    let mut run = Run::of(&files);
+    run.lab(FILE, 7, "Scaling down", 1);
+    run.given().passes("leave", 1, "Let it go").kept();
+    run.lab_ends(FILE, Outcome::Passed, counts(1, 0, 0, 0, 3));
+    run.then(1, Event::Interrupted { times: 1 });
+    run.cleaned();
+    run.run_ends(counts(1, 0, 2, 0, 3), 130)
+}
+
 pub fn left_behind() -> Vec<Stamped> {
     let mut run = Run::of_lab_7();
     run.passes("identify-target", 1, "Identify the target node");
@@ -399,6 +482,7 @@ pub fn left_behind() -> Vec<Stamped> {
     run.then(
         3000,
         Event::CleanupFinished {
+            kept: false,
             took: Duration::from_secs(3),
             left: left.map(String::from).to_vec(),
         },

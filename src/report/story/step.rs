@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::engine::event::{Event, Outcome, Verdict};
 use crate::lab::action::Output;
 
-use super::super::failure::{self, Command, Miss, Picture};
+use super::super::failure::{self, Command, Miss, Picture, TargetCommand};
 use super::super::layout::{one_line, wrap};
 use super::super::probe;
 use super::super::steps::{self, Head, Step};
 use super::super::style::Paint;
+use super::super::timeline::{self, Failover};
 use super::super::words::{span, times, took};
 use super::Story;
 
@@ -46,6 +47,78 @@ impl Story {
         );
         if command.really != command.typed {
             self.detail(out, &format!("= {}", command.really), Some(Paint::Faint));
+        }
+    }
+
+    /// One of the commands that a make target stands for. The sign is the one by which a shell shows what it runs.
+    pub(super) fn target_command(
+        &mut self,
+        id: &str,
+        typed: &str,
+        really: &str,
+        out: &mut Vec<String>,
+    ) {
+        let (typed, really) = (one_line(typed), one_line(really));
+        self.detail(out, &format!("+ {typed}"), Some(Paint::Strong));
+        if really != typed {
+            self.detail(out, &format!("= {really}"), Some(Paint::Faint));
+        }
+        let command = self.step(id).command.get_or_insert_default();
+        let number = command.at.as_ref().map_or(0, |at| at.number) + 1;
+        command.at = Some(TargetCommand {
+            number,
+            typed,
+            really,
+        });
+    }
+
+    /// A step whose command goes on while the next steps run.
+    pub(super) fn goes_on(&mut self, id: &str, out: &mut Vec<String>) {
+        let step = self.step(id);
+        step.away = true;
+        let head = step.head.clone();
+        if self.verbose() {
+            self.detail(out, "goes on in the background", Some(Paint::Faint));
+        } else if self.normal() {
+            out.push(steps::goes_on(self.page, &head.label(), &head.title));
+        }
+    }
+
+    /// A step whose command went on in the background, and what it did meanwhile.
+    pub(super) fn awaited(&mut self, id: &str, stopped: bool, out: &mut Vec<String>) {
+        self.come_back(id, out);
+        let goes_on = self
+            .step(id)
+            .command
+            .as_ref()
+            .is_some_and(|command| command.output.is_none());
+        if stopped && goes_on {
+            self.detail(out, "stopped: it has no end of its own", Some(Paint::Faint));
+        } else if goes_on {
+            self.detail(out, "waiting for its end", Some(Paint::Faint));
+        }
+    }
+
+    fn come_back(&mut self, id: &str, out: &mut Vec<String>) {
+        let step = self.step(id);
+        step.away = false;
+        let (head, held) = (step.head.clone(), std::mem::take(&mut step.held));
+        if self.verbose() {
+            out.push(steps::begins(self.page, &head.label(), &head.title));
+            out.extend(held);
+        }
+    }
+
+    /// Keeps the lines from `own` on to themselves if they are of a command in the background.
+    pub(super) fn hold_back(&mut self, event: &Event, own: usize, out: &mut Vec<String>) {
+        let (Event::CommandStarted { step, .. }
+        | Event::TargetCommand { step, .. }
+        | Event::CommandFinished { step, .. }) = event
+        else {
+            return;
+        };
+        if let Some(step) = self.steps.get_mut(step).filter(|step| step.away) {
+            step.held.extend(out.drain(own..));
         }
     }
 
@@ -134,9 +207,19 @@ impl Story {
             return;
         }
         let (head, probes) = (step.head.clone(), std::mem::take(&mut step.probes));
+        // Of a step that went wrong it is part of the picture; of one that was interrupted there was more to come.
+        let failover = match outcome {
+            Outcome::Passed => step.failover.take(),
+            _ => None,
+        };
+        let away = step.away;
+        if away {
+            self.come_back(id, out);
+        }
         let bad = matches!(outcome, Outcome::Failed | Outcome::Broken);
         let right = match outcome {
             Outcome::Broken => format!("broke off  {}", took(time)),
+            Outcome::Interrupted if away => format!("called off  {}", took(time)),
             Outcome::Interrupted => format!("interrupted  {}", took(time)),
             _ => took(time),
         };
@@ -160,7 +243,21 @@ impl Story {
                 }
             }
         }
+        if let Some(failover) = failover.filter(|_| self.normal()) {
+            self.failover(&failover, out);
+        }
         self.failed = Some(id.to_owned());
+    }
+
+    /// When a failover's moments were; with `-v` also who showed them.
+    fn failover(&self, failover: &Failover, out: &mut Vec<String>) {
+        let indent = self.indent();
+        let room = self.page.right_edge() - indent.len();
+        let head = timeline::head(self.page, room, failover);
+        let lines = timeline::draw(self.page, room, failover);
+        let lines = std::iter::once(head).chain(lines);
+        out.extend(lines.map(|line| format!("{indent}{line}")));
+        self.detail(out, &failover.timeline.to_string(), Some(Paint::Faint));
     }
 
     /// Shows the picture of the step that failed last, once nothing more comes that belongs to it.

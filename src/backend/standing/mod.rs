@@ -1,0 +1,146 @@
+//! *The* environment, as `labrunner up` leaves it standing: its handle on disk, who may change it, and how another process takes hold
+//! of it.
+//!
+//! What a state folder has of it:
+//!
+//! - `environment.json`: the [`Standing`], written before the first container is made (phase `making`) and again when all is
+//!   ready;
+//! - `environment.lock`: held by whoever changes the environment; by its path is said whose it is;
+//! - `environment/`: the definition that compose reads, and who uses which toolbox.
+//!
+//! Docker has the rest: what carries the label `labrunner.run=course`.
+
+mod handle;
+mod lock;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use self::handle::{Phase, Standing, StandingGiven, StandingKeys, StandingLab, boot_id};
+pub use self::lock::{EnvironmentLock, held_by};
+use super::docker::course::{CourseRemains, remove_course};
+use super::{Backend, BackendError, Docker, Life};
+
+pub(super) use self::handle::path as handle_path;
+pub(super) use self::lock::path as lock_path;
+
+/// Takes hold of the environment that stands, to use it: the backend carries out actions, and removes nothing when it is dropped.
+///
+/// # Errors
+/// `Unavailable` when there is none, or no docker; `Broken` when it can't be used: half made, its containers stopped by a restart of the
+/// machine or removed, its handle damaged. Each says what to do.
+pub async fn attach(state_dir: &Path) -> Result<(Standing, Arc<dyn Backend>), BackendError> {
+    let (standing, docker) = open(state_dir).await?.ok_or_else(none)?;
+    if standing.phase != Phase::Ready {
+        return Err(unfinished(&standing, state_dir));
+    }
+    let nodes = docker.nodes().await?;
+    let lives: Vec<Life> = nodes.iter().map(|node| node.life).collect();
+    if lives.iter().all(|life| *life == Life::Absent) && docker.toolbox().await? == Life::Absent {
+        return Err(gone(&standing));
+    }
+    if have_all_stopped(&standing, &lives) {
+        return Err(all_stopped(&standing));
+    }
+    Ok((standing, Arc::new(docker)))
+}
+
+/// The environment that stands and its containers, however they are; nothing if there is no handle.
+///
+/// # Errors
+/// As [`attach`], but for what it says of the containers.
+pub async fn open(state_dir: &Path) -> Result<Option<(Standing, Docker)>, BackendError> {
+    let Some(standing) = Standing::read(state_dir)? else {
+        return Ok(None);
+    };
+    let docker = Docker::attach_course(&standing, state_dir).await?;
+    Ok(Some((standing, docker)))
+}
+
+/// Removes the environment of a state folder and its handle. A handle that can't be read is no obstacle: what the environment is made of
+/// is found by its label. The caller holds the [`EnvironmentLock`].
+///
+/// # Errors
+/// `Unavailable` without docker; `Broken` when something resists. The handle stays then.
+pub async fn remove(state_dir: &Path) -> Result<CourseRemains, BackendError> {
+    let mut locks: Vec<PathBuf> = vec![lock_path(state_dir)];
+    // The folder may have been moved since.
+    if let Ok(Some(standing)) = Standing::read(state_dir) {
+        locks.push(standing.lock);
+    }
+    let remains = remove_course(&locks, state_dir).await?;
+    Standing::forget(state_dir)?;
+    Ok(remains)
+}
+
+/// That there is no environment.
+pub fn none() -> BackendError {
+    BackendError::Unavailable {
+        what: "no environment stands here".to_owned(),
+        help: "make one: `labrunner up`, or `labrunner up LAB` for what a lab starts from"
+            .to_owned(),
+    }
+}
+
+/// That whoever made the environment, or started it again, did not come to the end, or has not yet.
+pub fn unfinished(standing: &Standing, state_dir: &Path) -> BackendError {
+    let again = standing.phase == Phase::Restarting;
+    match held_by(state_dir) {
+        Some(who) => BackendError::Unavailable {
+            what: format!(
+                "{} is being {} by {who}",
+                standing.in_words(),
+                if again { "started again" } else { "made" }
+            ),
+            help: "wait until it is ready".to_owned(),
+        },
+        None if again => BackendError::Broken {
+            what: format!(
+                "{} was not started again to the end: whoever did it was interrupted, or the cluster did not come back",
+                standing.in_words()
+            ),
+            help: "`labrunner up` tries again".to_owned(),
+        },
+        None => BackendError::Broken {
+            what: format!(
+                "{} is half made: whoever made it was killed",
+                standing.in_words()
+            ),
+            help: format!(
+                "remove it with `labrunner down`, or make it anew with `{}`",
+                standing.command()
+            ),
+        },
+    }
+}
+
+/// That nothing of the environment is there any more.
+pub fn gone(standing: &Standing) -> BackendError {
+    BackendError::Broken {
+        what: format!(
+            "{} is gone: its containers were removed, and not by `labrunner down`",
+            standing.in_words()
+        ),
+        help: format!("`{}` makes it anew", standing.command()),
+    }
+}
+
+/// Whether all nodes were stopped by something that stops all of them. One node alone may have been stopped by its reader.
+pub fn have_all_stopped(standing: &Standing, lives: &[Life]) -> bool {
+    let there: Vec<&Life> = lives.iter().filter(|life| **life != Life::Absent).collect();
+    let stopped = there.iter().all(|life| matches!(life, Life::Exited(_)));
+    stopped && (there.len() > 1 || (!there.is_empty() && standing.is_of_another_boot()))
+}
+
+/// That all nodes of the environment have stopped.
+pub fn all_stopped(standing: &Standing) -> BackendError {
+    let why = if standing.is_of_another_boot() {
+        "the machine was restarted"
+    } else {
+        "the Docker engine was restarted, or all were stopped by hand"
+    };
+    BackendError::Broken {
+        what: format!("all nodes of {} have stopped: {why}", standing.in_words()),
+        help: "`labrunner up` starts them again".to_owned(),
+    }
+}

@@ -1,0 +1,83 @@
+//! `labrunner down`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use labrunner::backend::BackendError;
+use labrunner::backend::docker::course::CourseRemains;
+use labrunner::backend::standing::{self, EnvironmentLock};
+
+use super::exit_code::Exit;
+use super::output::{count, say};
+use super::{runtime, tell};
+
+const EXAMPLES: &str = "\
+Everything that `labrunner up` made is removed, with the nodes that were added to it by hand, their
+data and the network. Runs of `labrunner run` are left alone.
+
+Exit codes:
+  0  nothing of it is left, or there was nothing     4  no engine, or another command is at it
+  2  the call is wrong                               5  something could not be removed
+
+Examples:
+  labrunner down                                   remove it
+  labrunner down && labrunner up labs/07-*.yaml    from one lab to the next";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Where labrunner keeps what it has to remember of the environment
+    #[arg(
+        long,
+        env = "LABRUNNER_STATE",
+        default_value = ".labrunner",
+        value_name = "DIR"
+    )]
+    state_dir: PathBuf,
+}
+
+/// Removes the environment.
+pub fn run(arguments: &Arguments) -> Exit {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(exit) => return exit,
+    };
+    match runtime.block_on(remove(arguments)) {
+        Ok(remains) => {
+            say(in_words(&remains));
+            Exit::Passed
+        }
+        Err(error) => tell(error),
+    }
+}
+
+async fn remove(arguments: &Arguments) -> Result<CourseRemains, BackendError> {
+    let lock = EnvironmentLock::take(&arguments.state_dir, "labrunner down")?;
+    let remains = standing::remove(&arguments.state_dir).await?;
+    lock.remove();
+    // If nothing else was kept in it.
+    let _ = std::fs::remove_dir(&arguments.state_dir);
+    Ok(remains)
+}
+
+fn in_words(remains: &CourseRemains) -> String {
+    if remains.containers == 0 && remains.networks == 0 {
+        return match &remains.others {
+            None => "no environment stands here: there is nothing to remove".to_owned(),
+            Some((what, help)) => {
+                format!(
+                    "no environment of this folder stands: there is nothing to remove\n  note: {what}\n  {help}"
+                )
+            }
+        };
+    }
+    let things: Vec<String> = [
+        (remains.containers, "container"),
+        (remains.networks, "network"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, what)| count(number, what))
+    .collect();
+    format!("removed the environment: {}", things.join(", "))
+}

@@ -1,0 +1,33 @@
+//! Signals that ask the command to end.
+
+use labrunner::engine::Interrupt;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::exit_code::Exit;
+use super::output::complain;
+
+/// Ctrl-C, a polite kill and a closed terminal all wish the command to end; `heard` is told how often. The third wish is heeded at once;
+/// `left` says then what to do about what is left.
+pub async fn heed(interrupt: Interrupt, left: &str, heard: impl Fn(u32)) {
+    let listen = |kind| signal(kind);
+    let (Ok(mut ctrl_c), Ok(mut terminate), Ok(mut hang_up)) = (
+        listen(SignalKind::interrupt()),
+        listen(SignalKind::terminate()),
+        listen(SignalKind::hangup()),
+    ) else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = ctrl_c.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+        let times = interrupt.request();
+        if times >= 3 {
+            complain(format!("interrupted a third time; {left}"));
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        }
+        heard(times);
+    }
+}

@@ -1,0 +1,216 @@
+//! `labrunner up`
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Args;
+use labrunner::engine::event::{Event, Stamped};
+use labrunner::engine::standing::{self, How, NotUp, State, Up, UpOptions};
+use labrunner::engine::{Events, Interrupt};
+use labrunner::lab::Lab;
+use labrunner::report::{self, Journal, Reporter, Terminal, Verbosity};
+
+use super::exit_code::Exit;
+use super::faults::load_all;
+use super::output::{Output, complain, say};
+use super::run::BackendChoice;
+use super::{runtime, signals, tell};
+
+const EXAMPLES: &str = "\
+The containers have the course's names (redis-1 to redis-8, toolbox), addresses (172.30.0.11 to
+.18) and ports (7001 to 7008), so that what the course says can be typed in any terminal. There can
+be one such environment on a machine.
+
+Typed again, it starts the containers again if the machine was restarted, and changes nothing
+otherwise.
+
+Exit codes:
+  0  it stands                  4  it is not there (no engine, a port taken, another one stands)
+  2  the call is wrong          5  it is broken
+  3  the lab is not valid     130  interrupted; what was made is removed
+
+Examples:
+  labrunner up                             three masters, three replicas
+  labrunner up labs/07-scale-down.yaml     what the lab starts from, to do its steps by hand
+  redis-cli -p 7001 CLUSTER NODES          use it, from any terminal
+  labrunner status                         how it is
+  labrunner down                           remove it";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The lab whose `given` is made; without, the course's cluster of three masters and three replicas
+    #[arg(value_name = "LAB")]
+    lab: Option<PathBuf>,
+
+    /// Where the nodes live; `auto` takes the first that can serve now, without downloading
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto, value_name = "BACKEND")]
+    backend: BackendChoice,
+
+    /// The image of the nodes, in place of the one in docker-compose.yml
+    #[arg(long, env = "LAB_REDIS_IMAGE", value_name = "IMAGE")]
+    image: Option<String>,
+
+    /// Where labrunner keeps what it has to remember of the environment
+    #[arg(
+        long,
+        env = "LABRUNNER_STATE",
+        default_value = ".labrunner",
+        value_name = "DIR"
+    )]
+    state_dir: PathBuf,
+
+    /// Show every phase
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Makes the environment, or finds it, and says how it is reached.
+pub fn run(arguments: &Arguments, output: Output) -> Exit {
+    let files: Vec<PathBuf> = arguments.lab.iter().cloned().collect();
+    let lab = match load_all(&files, output) {
+        Ok(labs) => labs.into_iter().next(),
+        Err(exit) => return exit,
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(exit) => return exit,
+    };
+    let terminal = Arc::new(Mutex::new(Some(terminal(arguments, output))));
+    let events = Arc::new(Events::new(reporters(arguments, terminal.clone())));
+    let interrupt = Interrupt::default();
+    let up = runtime.block_on(async {
+        tokio::spawn(signals::heed(
+            interrupt.clone(),
+            "containers may be left: run `labrunner down`",
+            |_| {},
+        ));
+        standing::up(options(arguments, lab), &events, &interrupt).await
+    });
+    // What still hangs on a thread must not keep the command from ending.
+    runtime.shutdown_background();
+    // What is redrawn stays as it is now, and the next line begins on a line of its own.
+    drop(
+        terminal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(),
+    );
+    match up {
+        Ok(up) => tell_up(&up, output),
+        Err(NotUp::Untold(error)) => tell(error),
+        Err(NotUp::Told(ending)) => {
+            let exit = Exit::of(&[ending]);
+            match exit {
+                Exit::Interrupted => complain("interrupted"),
+                _ => say(format!(
+                    "journal: {}",
+                    journal_of(&arguments.state_dir).display()
+                )),
+            }
+            exit
+        }
+    }
+}
+
+fn options(arguments: &Arguments, lab: Option<Lab>) -> UpOptions {
+    let command = match &lab {
+        Some(lab) => format!("labrunner up {}", lab.source.name()),
+        None => "labrunner up".to_owned(),
+    };
+    UpOptions {
+        lab,
+        // In CI a variable that is not set is often set to nothing.
+        image: arguments.image.clone().filter(|image| !image.is_empty()),
+        pull: arguments.backend == BackendChoice::Docker,
+        state_dir: arguments.state_dir.clone(),
+        command,
+    }
+}
+
+fn tell_up(up: &Up, output: Output) -> Exit {
+    let (style, width) = (output.style, output.width);
+    let text = match up.how {
+        How::StoodAlready => report::environment(&up.survey, style, width),
+        How::Made | How::StartedAgain => report::environment_below(&up.survey, style, width),
+    };
+    let verdict = match (up.how, up.survey.state) {
+        (How::Made, State::Well) => "The environment stands.",
+        (How::Made, _) => "The environment stands, but it is not well.",
+        (How::StartedAgain, State::Well) => {
+            "The environment stands again: its containers were stopped, and are started."
+        }
+        (How::StartedAgain, _) => "The environment stands again, but it is not well.",
+        (How::StoodAlready, State::Well) => "The environment stands already; nothing was changed.",
+        (How::StoodAlready, _) => {
+            "The environment stands already, but it is not well; nothing was changed."
+        }
+    };
+    say(text.trim_end());
+    say("");
+    for done in &up.done {
+        say(format!("  note: {done}"));
+    }
+    if !up.done.is_empty() {
+        say("");
+    }
+    if up.survey.state == State::Well {
+        say(report::how_to_use(&up.survey, style, width).trim_start_matches('\n'));
+    }
+    say(verdict);
+    match up.survey.state {
+        State::Well => Exit::Passed,
+        _ => Exit::Broken,
+    }
+}
+
+fn terminal(arguments: &Arguments, output: Output) -> Terminal {
+    let verbosity = match arguments.verbose {
+        true => Verbosity::Verbose,
+        false => Verbosity::Normal,
+    };
+    if output.live {
+        Terminal::live(
+            console::Term::buffered_stdout(),
+            verbosity,
+            output.style,
+            output.width,
+        )
+    } else {
+        Terminal::new(std::io::stdout(), verbosity, output.style, output.width)
+    }
+}
+
+/// The journal has everything; the terminal shows what happens, as long as it is there, and leaves the last word to this command.
+fn reporters(
+    arguments: &Arguments,
+    terminal: Arc<Mutex<Option<Terminal>>>,
+) -> labrunner::engine::events::Sink {
+    let state_dir = arguments.state_dir.clone();
+    let mut journal: Option<Journal> = None;
+    Box::new(move |event: &Stamped| {
+        // Not before something happens: a call that changes nothing writes nothing.
+        if journal.is_none() && matches!(event.event, Event::LabStarted { .. }) {
+            journal = open_journal(&state_dir).map(Journal::new);
+        }
+        if let Some(journal) = &mut journal {
+            journal.on(event);
+        }
+        let mut terminal = terminal.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(terminal) = terminal.as_mut() {
+            terminal.on(event);
+        }
+    })
+}
+
+/// The journal of the last `up`. Without one, less can be found out later; that is no reason not to go on.
+fn open_journal(state_dir: &Path) -> Option<File> {
+    let path = journal_of(state_dir);
+    fs::create_dir_all(path.parent()?).ok()?;
+    File::create(path).ok()
+}
+
+fn journal_of(state_dir: &Path) -> PathBuf {
+    state_dir.join("journals").join("up.jsonl")
+}

@@ -1,0 +1,164 @@
+//! Making the environment from nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::survey::{State, Survey, Surveyor};
+use super::{NotUp, UpOptions, announce, course_lab, finished};
+use crate::backend::docker::course::CourseOptions;
+use crate::backend::standing::{Phase, Standing};
+use crate::backend::{Backend, BackendError, Docker};
+use crate::engine::begin::make_start;
+use crate::engine::environment::Environment;
+use crate::engine::event::Event;
+use crate::engine::given;
+use crate::engine::guard::guarded;
+use crate::engine::tell::tell;
+use crate::engine::world::World;
+use crate::engine::{Ending, Events, Interrupt};
+use crate::lab::Lab;
+
+/// How long a cluster that is made may take to be seen well by everybody.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Makes what was asked for. When that does not succeed, all of it is removed again, the handle too.
+pub(super) async fn make(
+    options: UpOptions,
+    events: &Arc<Events>,
+    interrupt: &Interrupt,
+) -> Result<Survey, NotUp> {
+    let lab = match &options.lab {
+        Some(lab) => lab.clone(),
+        None => course_lab()?,
+    };
+    let preparing = Docker::prepare_course(CourseOptions {
+        image: options.image.clone(),
+        pull: options.pull,
+        state_dir: options.state_dir.clone(),
+    });
+    let docker = tokio::select! {
+        biased;
+        () = interrupt.soft.cancelled() => return Err(NotUp::Untold(BackendError::Cancelled)),
+        prepared = preparing => Arc::new(prepared?),
+    };
+    let mut standing = Standing::begin(
+        options.lab.as_ref(),
+        lab.given.as_ref(),
+        docker.image(),
+        docker.lock_path().unwrap_or(&options.state_dir),
+    );
+    standing.write(&options.state_dir)?;
+    let heading = (lab.source.name().to_owned(), lab.number, lab.title.clone());
+    let file = heading.0.clone();
+    announce(events, Some(heading), docker.why());
+    let stood = stand(lab, docker.clone(), events, interrupt, &mut standing).await;
+    let looked = match stood {
+        Ok(()) => ready(&docker, &mut standing, &options.state_dir, events).await,
+        Err(ending) => Err(ending),
+    };
+    match looked {
+        Ok(survey) => Ok(survey),
+        Err(ending) => {
+            remove(docker, &options.state_dir, events).await;
+            finished(events, file, ending.into());
+            Err(NotUp::Told(ending))
+        }
+    }
+}
+
+/// Makes what the lab starts from.
+async fn stand(
+    lab: Lab,
+    docker: Arc<Docker>,
+    events: &Arc<Events>,
+    interrupt: &Interrupt,
+    standing: &mut Standing,
+) -> Result<(), Ending> {
+    let began = Instant::now();
+    if let Some(given) = &lab.given {
+        events.emit(Event::GivenStarted {
+            what: given::in_words(given),
+        });
+    }
+    let environment = Arc::new(Environment::new(docker));
+    let world = Arc::new(World::new(
+        Arc::new(lab),
+        environment.clone(),
+        events.clone(),
+        interrupt.clone(),
+    ));
+    let made = {
+        let world = world.clone();
+        guarded(async move { make_start(&world, &environment, began).await }).await
+    };
+    if let Err(trouble) = made {
+        return Err(tell(&world, None, trouble).await);
+    }
+    if interrupt.soft.is_cancelled() {
+        return Err(Ending::Interrupted);
+    }
+    standing.server = world.server().map(|server| server.to_string());
+    Ok(())
+}
+
+/// Says in the handle that all is there, and looks at it.
+async fn ready(
+    docker: &Docker,
+    standing: &mut Standing,
+    state_dir: &Path,
+    events: &Arc<Events>,
+) -> Result<Survey, Ending> {
+    let looked = async {
+        let surveyor = Surveyor::new(docker);
+        let deadline = Instant::now() + SETTLE_LIMIT;
+        let looked = loop {
+            let looked = surveyor.look(standing).await?;
+            // All agreed a moment ago; on a busy machine one may still suspect another.
+            if looked.survey.state == State::Well || Instant::now() >= deadline {
+                break looked;
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        standing.phase = Phase::Ready;
+        standing.write(state_dir)?;
+        Ok::<Survey, BackendError>(looked.survey)
+    };
+    looked.await.map_err(|error| {
+        let (what, help, ending) = match error {
+            BackendError::Unavailable { what, help } => (what, help, Ending::Unavailable),
+            BackendError::Broken { what, help } => (what, help, Ending::Broken),
+            BackendError::Cancelled => return Ending::Interrupted,
+        };
+        events.emit(Event::Trouble {
+            step: None,
+            what,
+            help: Some(help),
+        });
+        ending
+    })
+}
+
+/// Removes what was made, and the handle. What resists is told, and the handle stays then.
+async fn remove(docker: Arc<Docker>, state_dir: &Path, events: &Arc<Events>) {
+    let began = Instant::now();
+    events.emit(Event::CleanupStarted);
+    let removed = match docker.remove().await {
+        Ok(()) => Standing::forget(state_dir),
+        Err(error) => Err(error),
+    };
+    events.emit(match removed {
+        Ok(()) => Event::CleanupFinished {
+            kept: false,
+            took: began.elapsed(),
+            left: Vec::new(),
+        },
+        Err(error) => Event::Trouble {
+            step: None,
+            what: format!("not all that was made could be removed: {error}"),
+            help: Some("`labrunner down` tries again".to_owned()),
+        },
+    });
+}

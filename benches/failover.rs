@@ -10,11 +10,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use campaign::{Call, spread};
+use engine_here::left_of;
 use labrunner::admin::{Shape, create};
 use labrunner::backend::{Backend, BackendError, Clock, Docker, DockerOptions, NodeState};
 use labrunner::cluster::{NodeName, Timeline};
@@ -26,6 +28,9 @@ use labrunner::observe::Recorder;
 use labrunner::resp::{AddressBook, Client};
 use tokio_util::sync::CancellationToken;
 
+mod campaign;
+#[path = "../tests/engine/mod.rs"]
+mod engine_here;
 #[path = "../tests/server_log/mod.rs"]
 mod server_log;
 #[path = "../tests/servers/mod.rs"]
@@ -67,16 +72,10 @@ struct Run {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().collect();
-    let given = |name: &str| arguments.iter().any(|argument| argument == name);
-    if given("--test") {
+    let Some(call) = Call::read() else {
         return ExitCode::SUCCESS;
-    }
-    let at = arguments.iter().position(|argument| argument == "--runs");
-    let runs: usize = at
-        .and_then(|at| arguments.get(at + 1))
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(10);
+    };
+    let (given, runs) = (|name: &str| call.has(name), call.number("--runs", 10));
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     let lab = match given("--bare") {
         true => Ok(BARE.to_owned()),
@@ -114,10 +113,8 @@ fn main() -> ExitCode {
     println!();
     for (at, (name, _)) in Timeline::default().moments().into_iter().enumerate() {
         let seen = done.iter().filter_map(|run| run.timeline.moments()[at].1);
-        let mut seen: Vec<f64> = seen.map(|moment| moment.after.as_secs_f64()).collect();
-        seen.sort_by(f64::total_cmp);
-        if let (Some(first), Some(last)) = (seen.first(), seen.last()) {
-            let middle = seen[seen.len() / 2];
+        let seen: Vec<f64> = seen.map(|moment| moment.after.as_secs_f64()).collect();
+        if let Some((first, middle, last)) = spread(&seen) {
             println!(
                 "{name:9}  minimum {first:.2} s, median {middle:.2} s, maximum {last:.2} s, of {}",
                 seen.len()
@@ -144,7 +141,7 @@ fn main() -> ExitCode {
     if given("--servers") {
         runtime.block_on(cost());
     }
-    let close = given("--no-limits") || p95.is_some_and(|p95| p95 <= CLOSE_MS);
+    let close = !call.judges() || p95.is_some_and(|p95| p95 <= CLOSE_MS);
     match done.iter().all(|run| run.good) && known && close {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -246,30 +243,6 @@ fn apart(timeline: &Timeline, zero_unix_ms: u64, log: impl Fn(&NodeName) -> Stri
     let won = won.into_iter().find(|won| *won >= zero_unix_ms)?;
     let seen = zero_unix_ms + u64::try_from(promoted.after.as_millis()).ok()?;
     Some(seen.cast_signed() - won.cast_signed())
-}
-
-/// Containers, networks and volumes of a run.
-fn left_of(run: &str) -> Vec<String> {
-    let label = format!("label=labrunner.run={run}");
-    let lists: [&[&str]; 3] = [
-        &["ps", "--all", "--quiet"],
-        &["network", "ls", "--quiet"],
-        &["volume", "ls", "--quiet"],
-    ];
-    let listed = lists.iter().map(|list| {
-        let output = Command::new("docker")
-            .args(*list)
-            .args(["--filter", &label])
-            .output();
-        String::from_utf8_lossy(&output.expect("docker starts").stdout).into_owned()
-    });
-    listed
-        .flat_map(|ids| {
-            ids.split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
-        .collect()
 }
 
 /// Containers whose logs are read before they are removed.

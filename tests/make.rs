@@ -8,12 +8,12 @@ mod command;
 mod engine;
 mod support;
 
-use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use command::{Desk, Ended, LONG, Running};
+use engine::{CourseTurn, course_turn};
 use labrunner::admin::{Shape, create};
 use labrunner::backend::docker::course::CourseOptions;
 use labrunner::backend::standing::{self, EnvironmentLock, Standing};
@@ -141,30 +141,18 @@ fn without_an_environment_it_says_how_to_make_one(#[case] args: &[&str]) {
     assert!(!desk.path().join(".labrunner").exists());
 }
 
-/// The turn of a test: of this process's threads, and of other processes.
-struct Turn {
-    _ours: std::sync::MutexGuard<'static, ()>,
-    _machine: File,
-}
-
-fn turn(test: &str) -> Option<Turn> {
+fn turn(test: &str) -> Option<CourseTurn> {
     if !has_make(test) {
         return None;
     }
-    let ours = engine::turn(test)?;
-    let machine = File::create(std::env::temp_dir().join("labrunner-course-ports.lock")).unwrap();
-    machine.lock().unwrap();
-    Some(Turn {
-        _ours: ours,
-        _machine: machine,
-    })
+    course_turn(test)
 }
 
 /// The course's environment, with a small cluster in it: removed at the end of the test, however it ends.
 struct Course {
     desk: Desk,
     /// Until it ends, nobody else uses the course's names.
-    _turn: Turn,
+    _turn: CourseTurn,
 }
 
 impl Drop for Course {

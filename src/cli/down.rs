@@ -1,13 +1,12 @@
 //! `labrunner down`
 
-use std::path::PathBuf;
-
 use clap::Args;
 use labrunner::backend::BackendError;
 use labrunner::backend::docker::course::CourseRemains;
 use labrunner::backend::standing::{self, EnvironmentLock};
 
 use super::exit_code::Exit;
+use super::options::Handle;
 use super::output::{count, say};
 use super::{runtime, tell};
 
@@ -26,14 +25,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Where labrunner keeps what it has to remember of the environment
-    #[arg(
-        long,
-        env = "LABRUNNER_STATE",
-        default_value = ".labrunner",
-        value_name = "DIR"
-    )]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    handle: Handle,
 }
 
 /// Removes the environment.
@@ -52,11 +45,11 @@ pub fn run(arguments: &Arguments) -> Exit {
 }
 
 async fn remove(arguments: &Arguments) -> Result<CourseRemains, BackendError> {
-    let lock = EnvironmentLock::take(&arguments.state_dir, "labrunner down")?;
-    let remains = standing::remove(&arguments.state_dir).await?;
+    let lock = EnvironmentLock::take(&arguments.handle.state_dir, "labrunner down")?;
+    let remains = standing::remove(&arguments.handle.state_dir).await?;
     lock.remove();
     // If nothing else was kept in it.
-    let _ = std::fs::remove_dir(&arguments.state_dir);
+    let _ = std::fs::remove_dir(&arguments.handle.state_dir);
     Ok(remains)
 }
 

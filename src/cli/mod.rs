@@ -7,6 +7,7 @@ mod down;
 mod exit_code;
 mod faults;
 mod files;
+mod options;
 mod output;
 mod run;
 mod schema;

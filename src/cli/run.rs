@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use labrunner::backend::docker::{Docker, DockerOptions};
 use labrunner::backend::{Backend, BackendError};
 use labrunner::engine::event::Event;
@@ -17,8 +17,9 @@ use labrunner::report::{Journal, Reporter, Reporters, Terminal, Verbosity};
 
 use super::exit_code::Exit;
 use super::faults::load_all;
+use super::options::Nodes;
 use super::output::{Output, complain_with_help};
-use super::signals;
+use super::{runtime, signals};
 
 /// Journals of earlier runs that are kept.
 const JOURNALS_KEPT: usize = 50;
@@ -38,13 +39,8 @@ pub struct Arguments {
     #[arg(long)]
     fresh: bool,
 
-    /// Where the nodes live; `auto` takes the first that can serve now, without downloading
-    #[arg(long, value_enum, default_value_t = BackendChoice::Auto, value_name = "BACKEND")]
-    backend: BackendChoice,
-
-    /// The image of the nodes, in place of the one in docker-compose.yml
-    #[arg(long, env = "LAB_REDIS_IMAGE", value_name = "IMAGE")]
-    image: Option<String>,
+    #[command(flatten)]
+    nodes: Nodes,
 
     /// The network's first three numbers, such as 172.30.0, in place of one that is free
     #[arg(long, value_name = "A.B.C", value_parser = three_numbers)]
@@ -76,14 +72,6 @@ pub struct Arguments {
     verbose: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BackendChoice {
-    /// The first of the others that can serve now, without downloading
-    Auto,
-    /// Containers; pulls the image if it is not there
-    Docker,
-}
-
 /// Runs the labs.
 pub fn run(arguments: &Arguments, output: Output) -> Exit {
     let labs = match load_all(&arguments.files, output) {
@@ -107,15 +95,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
             .map(|lab| lab.source.name().to_owned())
             .collect(),
     });
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            complain_with_help(
-                &format!("no threads to run on: {error}"),
-                "is the machine out of memory or processes?",
-            );
-            return Exit::Unavailable;
-        }
+        Err(exit) => return exit,
     };
     let interrupt = Interrupt::default();
     let exit = runtime.block_on(async {
@@ -142,9 +124,8 @@ async fn run_labs(
     let maker = DockerMaker {
         run: run.to_owned(),
         options: DockerOptions {
-            // In CI a variable that is not set is often set to nothing.
-            image: arguments.image.clone().filter(|image| !image.is_empty()),
-            pull: arguments.backend == BackendChoice::Docker,
+            image: arguments.nodes.image(),
+            pull: arguments.nodes.pull(),
             subnet: arguments.subnet.clone(),
             first_port: arguments.first_port,
             state_dir: arguments.state_dir.clone(),

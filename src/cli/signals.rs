@@ -6,9 +6,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::exit_code::Exit;
 use super::output::complain;
 
-/// Ctrl-C, a polite kill and a closed terminal all wish the command to end; `heard` is told how often. The third wish is heeded at once;
-/// `left` says then what to do about what is left.
-pub async fn heed(interrupt: Interrupt, left: &str, heard: impl Fn(u32)) {
+/// Calls `wished` each time that somebody wishes the command to end: Ctrl-C, a polite kill and a closed terminal all do.
+pub async fn each(mut wished: impl FnMut()) {
     let listen = |kind| signal(kind);
     let (Ok(mut ctrl_c), Ok(mut terminate), Ok(mut hang_up)) = (
         listen(SignalKind::interrupt()),
@@ -23,11 +22,20 @@ pub async fn heed(interrupt: Interrupt, left: &str, heard: impl Fn(u32)) {
             _ = terminate.recv() => {}
             _ = hang_up.recv() => {}
         }
+        wished();
+    }
+}
+
+/// Passes each wish to end on to `interrupt`; `heard` is told how often. The third wish is heeded at once; `left` says then what to do
+/// about what is left.
+pub async fn heed(interrupt: Interrupt, left: &str, heard: impl Fn(u32)) {
+    each(|| {
         let times = interrupt.request();
         if times >= 3 {
             complain(format!("interrupted a third time; {left}"));
             std::process::exit(i32::from(Exit::Interrupted.code()));
         }
         heard(times);
-    }
+    })
+    .await;
 }

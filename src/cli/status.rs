@@ -1,7 +1,5 @@
 //! `labrunner status`
 
-use std::path::PathBuf;
-
 use clap::Args;
 use labrunner::backend::BackendError;
 use labrunner::backend::standing::none;
@@ -10,6 +8,7 @@ use labrunner::report;
 use serde_json::{Value, json};
 
 use super::exit_code::Exit;
+use super::options::Handle;
 use super::output::{Output, complain, say};
 use super::{runtime, tell};
 
@@ -32,14 +31,8 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// Where labrunner keeps what it has to remember of the environment
-    #[arg(
-        long,
-        env = "LABRUNNER_STATE",
-        default_value = ".labrunner",
-        value_name = "DIR"
-    )]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    handle: Handle,
 }
 
 /// Says how the environment is.
@@ -48,7 +41,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
     };
-    let surveyed = runtime.block_on(survey(&arguments.state_dir));
+    let surveyed = runtime.block_on(survey(&arguments.handle.state_dir));
     let surveyed = surveyed.and_then(|survey| survey.ok_or_else(none));
     if arguments.json {
         return tell_json(surveyed);

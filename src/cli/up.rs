@@ -13,8 +13,8 @@ use labrunner::report::{self, Journal, Reporter, Terminal, Verbosity};
 
 use super::exit_code::Exit;
 use super::faults::load_all;
+use super::options::{Handle, Nodes};
 use super::output::{Output, complain, say};
-use super::run::BackendChoice;
 use super::{runtime, signals, tell};
 
 const EXAMPLES: &str = "\
@@ -44,22 +44,11 @@ pub struct Arguments {
     #[arg(value_name = "LAB")]
     lab: Option<PathBuf>,
 
-    /// Where the nodes live; `auto` takes the first that can serve now, without downloading
-    #[arg(long, value_enum, default_value_t = BackendChoice::Auto, value_name = "BACKEND")]
-    backend: BackendChoice,
+    #[command(flatten)]
+    nodes: Nodes,
 
-    /// The image of the nodes, in place of the one in docker-compose.yml
-    #[arg(long, env = "LAB_REDIS_IMAGE", value_name = "IMAGE")]
-    image: Option<String>,
-
-    /// Where labrunner keeps what it has to remember of the environment
-    #[arg(
-        long,
-        env = "LABRUNNER_STATE",
-        default_value = ".labrunner",
-        value_name = "DIR"
-    )]
-    state_dir: PathBuf,
+    #[command(flatten)]
+    handle: Handle,
 
     /// Show every phase
     #[arg(short, long)]
@@ -106,7 +95,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
                 Exit::Interrupted => complain("interrupted"),
                 _ => say(format!(
                     "journal: {}",
-                    journal_of(&arguments.state_dir).display()
+                    journal_of(&arguments.handle.state_dir).display()
                 )),
             }
             exit
@@ -121,10 +110,9 @@ fn options(arguments: &Arguments, lab: Option<Lab>) -> UpOptions {
     };
     UpOptions {
         lab,
-        // In CI a variable that is not set is often set to nothing.
-        image: arguments.image.clone().filter(|image| !image.is_empty()),
-        pull: arguments.backend == BackendChoice::Docker,
-        state_dir: arguments.state_dir.clone(),
+        image: arguments.nodes.image(),
+        pull: arguments.nodes.pull(),
+        state_dir: arguments.handle.state_dir.clone(),
         command,
     }
 }
@@ -187,7 +175,7 @@ fn reporters(
     arguments: &Arguments,
     terminal: Arc<Mutex<Option<Terminal>>>,
 ) -> labrunner::engine::events::Sink {
-    let state_dir = arguments.state_dir.clone();
+    let state_dir = arguments.handle.state_dir.clone();
     let mut journal: Option<Journal> = None;
     Box::new(move |event: &Stamped| {
         // Not before something happens: a call that changes nothing writes nothing.

@@ -33,7 +33,13 @@ impl Begun {
         place: &(impl Fn(Arc<Environment>) -> World + Sync),
     ) -> Begun {
         let was_used = environment.is_used();
-        let begun = Begun::begin_once(environment, started, place).await;
+        let world = Arc::new(place(environment.clone()));
+        if let Some(given) = &world.lab.given {
+            world.emit(Event::GivenStarted {
+                what: given::in_words(given),
+            });
+        }
+        let begun = Begun::begin_once(world, environment, started).await;
         let (true, Some(maker), Err(trouble)) = (was_used, maker, &begun.made) else {
             return begun;
         };
@@ -62,7 +68,8 @@ impl Begun {
         match another {
             Ok(backend) => {
                 let environment = Arc::new(Environment::new(backend));
-                Begun::begin_once(environment, started, place).await
+                let world = Arc::new(place(environment.clone()));
+                Begun::begin_once(world, environment, started).await
             }
             Err(trouble) => Begun {
                 made: Err(trouble),
@@ -72,11 +79,10 @@ impl Begun {
     }
 
     async fn begin_once(
+        world: Arc<World>,
         environment: Arc<Environment>,
         started: Instant,
-        place: &(impl Fn(Arc<Environment>) -> World + Sync),
     ) -> Begun {
-        let world = Arc::new(place(environment.clone()));
         let made = {
             let (world, environment) = (world.clone(), environment.clone());
             guarded(async move { make_start(&world, &environment, started).await }).await
@@ -90,7 +96,7 @@ impl Begun {
 }
 
 /// Makes what the lab starts from.
-pub(super) async fn make_start(
+async fn make_start(
     world: &World,
     environment: &Environment,
     started: Instant,

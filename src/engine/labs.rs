@@ -11,6 +11,7 @@ use super::event::{Counts, Event};
 use super::events::Events;
 use super::interrupt::Interrupt;
 use super::run::{Ending, LabResult, remove, run_in, skip, skip_reason};
+use super::tell::tell_unmade;
 use crate::backend::{Backend, BackendError};
 use crate::lab::Lab;
 
@@ -65,7 +66,7 @@ pub async fn run_all(
                 result.counts.checks += lab.counts.checks;
                 lab.ending
             }
-            Err(error) => tell(events, error),
+            Err(error) => tell_unmade(events, error),
         };
         match ending {
             Ending::Passed => result.counts.passed += 1,
@@ -158,18 +159,4 @@ async fn leave(environment: Arc<Environment>, events: &Events) -> bool {
         });
     }
     is_clean
-}
-
-fn tell(events: &Events, error: BackendError) -> Ending {
-    let (what, help, ending) = match error {
-        BackendError::Unavailable { what, help } => (what, help, Ending::Unavailable),
-        BackendError::Broken { what, help } => (what, help, Ending::Broken),
-        BackendError::Cancelled => return Ending::Interrupted,
-    };
-    events.emit(Event::Trouble {
-        step: None,
-        what,
-        help: Some(help),
-    });
-    ending
 }

@@ -9,7 +9,6 @@ use super::command;
 use super::environment::Environment;
 use super::event::{Counts, Event, Outcome};
 use super::events::Events;
-use super::given;
 use super::guard::guarded;
 use super::interrupt::Interrupt;
 use super::labs::Maker;
@@ -97,11 +96,6 @@ pub(super) async fn run_in(
     let started = Instant::now();
     let file = lab.source.name().to_owned();
     tell_start(&lab, events);
-    if let Some(given) = &lab.given {
-        events.emit(Event::GivenStarted {
-            what: given::in_words(given),
-        });
-    }
     let place = |environment: Arc<Environment>| {
         World::new(lab.clone(), environment, events.clone(), interrupt.clone())
     };

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::event::Event;
+use super::events::Events;
 use super::guard::guarded;
 use super::run::Ending;
 use super::scene::{self, Found, look_around};
 use super::trouble::Trouble;
 use super::world::World;
-use crate::backend::Life;
+use crate::backend::{BackendError, Life};
 use crate::cluster::NodeName;
 use crate::lab::model::Step;
 
@@ -58,6 +59,21 @@ pub(super) async fn tell(world: &Arc<World>, step: Option<&Step>, trouble: Troub
     world.emit(Event::Scene {
         step: id.unwrap_or_else(|| "given".to_owned()),
         scene: found.scene,
+    });
+    ending
+}
+
+/// Tells why an environment is not there, or not any more, before or after a lab is in it; and says what that makes of the lab.
+pub(super) fn tell_unmade(events: &Events, error: BackendError) -> Ending {
+    let (what, help, ending) = match error {
+        BackendError::Unavailable { what, help } => (what, help, Ending::Unavailable),
+        BackendError::Broken { what, help } => (what, help, Ending::Broken),
+        BackendError::Cancelled => return Ending::Interrupted,
+    };
+    events.emit(Event::Trouble {
+        step: None,
+        what,
+        help: Some(help),
     });
     ending
 }

@@ -185,7 +185,7 @@ mod tests {
                     tone: Tone::Bad,
                 },
             ]],
-            standing: String::new(),
+            state: String::new(),
             slots: String::new(),
         };
         assert_eq!(picture(&drawn, Style::PLAIN), ["master fail"]);

@@ -104,11 +104,11 @@ pub async fn watch(
             let picture = sight.picture(TRANSCRIPT);
             let (due, news) = match &shown {
                 None => (true, true),
-                Some((at, standing)) => (now >= *at + BEAT, *standing != picture.standing),
+                Some((at, state)) => (now >= *at + BEAT, *state != picture.state),
             };
             if due || news {
                 sight.news = news;
-                shown = Some((now, picture.standing));
+                shown = Some((now, picture.state));
                 if !show(&sight) {
                     return Ok(());
                 }
@@ -126,13 +126,15 @@ pub async fn watch(
 /// The target: a new picture whenever it is another one than the last.
 pub(super) async fn target(mut stage: Stage<'_>) -> Result<Output, BackendError> {
     let (backend, cancel, time) = (stage.backend, stage.cancel, stage.left());
-    let mut last = None;
+    let mut last: Option<Picture> = None;
     watch(backend, time, cancel, &mut |sight| {
         let picture = sight.picture(TRANSCRIPT);
-        let gist = (picture.standing.clone(), picture.slots.clone());
-        if last.as_ref() != Some(&gist) {
-            last = Some(gist);
+        if !last
+            .as_ref()
+            .is_some_and(|last| picture.says_the_same_as(last))
+        {
             stage.print(format!("{}\n{picture}\n", heading(sight.after)));
+            last = Some(picture);
         }
         true
     })

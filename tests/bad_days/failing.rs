@@ -1,6 +1,6 @@
 //! A lab fails.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::command::{Desk, LONG};
 use crate::engine::turn;
@@ -104,7 +104,9 @@ fn a_program_that_prints_100_mb_is_cut() {
 ";
     let mut running = desk.start_lab(&lab("", steps));
     let mut peak = 0;
+    let until = Instant::now() + LONG;
     while !running.has_ended() {
+        assert!(Instant::now() < until, "it does not end");
         peak = peak.max(running.peak_memory().unwrap_or_default());
         std::thread::sleep(Duration::from_millis(5));
     }

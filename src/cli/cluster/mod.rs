@@ -15,11 +15,11 @@ use labrunner::lab::action::Limits;
 use labrunner::lab::environment::CourseNode;
 use labrunner::lab::target::Target;
 use labrunner::targets::{self, Told};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::exit_code::Exit;
-use super::output::{Output, complain, complain_with_help};
+use super::output::{Output, complain};
+use super::{runtime, signals, tell};
 
 /// Nothing that ends by itself takes this long: moving all slots of a full cluster takes some minutes.
 const LIMITS: Limits = Limits {
@@ -122,19 +122,20 @@ fn node(text: &str) -> Result<NodeName, String> {
 
 /// Does it.
 pub fn run(arguments: &Arguments, output: Output) -> Exit {
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            complain_with_help(
-                &format!("no threads to run on: {error}"),
-                "is the machine out of memory or processes?",
-            );
-            return Exit::Unavailable;
-        }
+        Err(exit) => return exit,
     };
     let cancel = CancellationToken::new();
     let exit = runtime.block_on(async {
-        tokio::spawn(heed_signals(cancel.clone()));
+        let wished = cancel.clone();
+        tokio::spawn(signals::each(move || {
+            if wished.is_cancelled() {
+                // Whoever says it twice does not want to wait.
+                std::process::exit(i32::from(Exit::Interrupted.code()));
+            }
+            wished.cancel();
+        }));
         match carry_out(arguments, output, &cancel).await {
             Ok(exit) => exit,
             Err(error) => tell(error),
@@ -200,46 +201,5 @@ fn print(told: Told, verbose: bool) {
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         }
         Told::Err(text) => complain(text.trim_end_matches('\n')),
-    }
-}
-
-fn tell(error: BackendError) -> Exit {
-    match error {
-        BackendError::Unavailable { what, help } => {
-            complain_with_help(&what, &help);
-            Exit::Unavailable
-        }
-        BackendError::Broken { what, help } => {
-            complain_with_help(&what, &help);
-            Exit::Broken
-        }
-        BackendError::Cancelled => {
-            complain("interrupted");
-            Exit::Interrupted
-        }
-    }
-}
-
-/// Ctrl-C, a polite kill and a closed terminal all wish it to end.
-async fn heed_signals(cancel: CancellationToken) {
-    let listen = |kind| signal(kind);
-    let (Ok(mut ctrl_c), Ok(mut terminate), Ok(mut hang_up)) = (
-        listen(SignalKind::interrupt()),
-        listen(SignalKind::terminate()),
-        listen(SignalKind::hangup()),
-    ) else {
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = ctrl_c.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
-        }
-        if cancel.is_cancelled() {
-            // Whoever says it twice does not want to wait.
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-        cancel.cancel();
     }
 }

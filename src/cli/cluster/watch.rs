@@ -40,16 +40,18 @@ pub async fn run(
         let _ = redraw.leave();
         watched?;
     } else {
-        let mut last: Option<(String, String)> = None;
+        let mut last: Option<Picture> = None;
         watch(backend, endless, cancel, &mut |sight| {
             let drawn = sight.picture(canvas(output.style, output.width));
-            let gist = (drawn.standing.clone(), drawn.slots.clone());
-            if last.as_ref() == Some(&gist) {
+            if last
+                .as_ref()
+                .is_some_and(|last| drawn.says_the_same_as(last))
+            {
                 return true;
             }
-            last = Some(gist);
             let heading = (!arguments.once).then(|| heading(sight.after));
             let written = print(heading, &drawn, output.style);
+            last = Some(drawn);
             !arguments.once && written.is_ok()
         })
         .await?;

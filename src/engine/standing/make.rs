@@ -9,12 +9,10 @@ use super::{NotUp, UpOptions, announce, course_lab, finished};
 use crate::backend::docker::course::CourseOptions;
 use crate::backend::standing::{Phase, Standing};
 use crate::backend::{Backend, BackendError, Docker};
-use crate::engine::begin::make_start;
+use crate::engine::begin::Begun;
 use crate::engine::environment::Environment;
 use crate::engine::event::Event;
-use crate::engine::given;
-use crate::engine::guard::guarded;
-use crate::engine::tell::tell;
+use crate::engine::tell::{tell, tell_unmade};
 use crate::engine::world::World;
 use crate::engine::{Ending, Events, Interrupt};
 use crate::lab::Lab;
@@ -77,23 +75,12 @@ async fn stand(
     interrupt: &Interrupt,
     standing: &mut Standing,
 ) -> Result<(), Ending> {
-    let began = Instant::now();
-    if let Some(given) = &lab.given {
-        events.emit(Event::GivenStarted {
-            what: given::in_words(given),
-        });
-    }
-    let environment = Arc::new(Environment::new(docker));
-    let world = Arc::new(World::new(
-        Arc::new(lab),
-        environment.clone(),
-        events.clone(),
-        interrupt.clone(),
-    ));
-    let made = {
-        let world = world.clone();
-        guarded(async move { make_start(&world, &environment, began).await }).await
+    let lab = Arc::new(lab);
+    let place = |environment: Arc<Environment>| {
+        World::new(lab.clone(), environment, events.clone(), interrupt.clone())
     };
+    let environment = Arc::new(Environment::new(docker));
+    let Begun { world, made, .. } = Begun::begin(environment, None, Instant::now(), &place).await;
     if let Err(trouble) = made {
         return Err(tell(&world, None, trouble).await);
     }
@@ -126,19 +113,7 @@ async fn ready(
         standing.write(state_dir)?;
         Ok::<Survey, BackendError>(looked.survey)
     };
-    looked.await.map_err(|error| {
-        let (what, help, ending) = match error {
-            BackendError::Unavailable { what, help } => (what, help, Ending::Unavailable),
-            BackendError::Broken { what, help } => (what, help, Ending::Broken),
-            BackendError::Cancelled => return Ending::Interrupted,
-        };
-        events.emit(Event::Trouble {
-            step: None,
-            what,
-            help: Some(help),
-        });
-        ending
-    })
+    looked.await.map_err(|error| tell_unmade(events, error))
 }
 
 /// Removes what was made, and the handle. What resists is told, and the handle stays then.

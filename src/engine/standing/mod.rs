@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use self::again::Again;
 use super::event::{Counts, Event, Outcome};
+use super::tell::tell_unmade;
 use super::{Ending, Events, Interrupt};
 use crate::backend::standing::{
     self, EnvironmentLock, Phase, Standing, StandingGiven, have_all_stopped,
@@ -260,18 +261,7 @@ fn announce(events: &Arc<Events>, lab: Option<(String, Option<u32>, String)>, wh
 
 /// Tells why it did not go on; what stands stays as it is.
 fn told(error: BackendError, events: &Arc<Events>, standing: &Standing) -> Ending {
-    let (ending, words) = match error {
-        BackendError::Unavailable { what, help } => (Ending::Unavailable, Some((what, help))),
-        BackendError::Broken { what, help } => (Ending::Broken, Some((what, help))),
-        BackendError::Cancelled => (Ending::Interrupted, None),
-    };
-    if let Some((what, help)) = words {
-        events.emit(Event::Trouble {
-            step: None,
-            what,
-            help: Some(help),
-        });
-    }
+    let ending = tell_unmade(events, error);
     let file = standing
         .lab
         .as_ref()

@@ -139,7 +139,7 @@ impl Facts {
     }
 
     /// What a reader would call news.
-    pub fn standing(&self) -> String {
+    pub fn state(&self) -> String {
         let mut text = String::new();
         for table in &self.tables {
             let _ = writeln!(text, "{:?} {}", table.seen_by, table.ok);

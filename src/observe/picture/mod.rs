@@ -84,9 +84,16 @@ pub struct Picture {
     /// Its lines, from above.
     pub lines: Vec<Vec<Span>>,
     /// What it says of roles, health and disagreements: where this differs, something has happened.
-    pub standing: String,
+    pub state: String,
     /// What it says of who owns which slots.
     pub slots: String,
+}
+
+impl Picture {
+    /// Whether nothing has happened between the two that a picture is drawn anew for: counts of keys and bytes may differ.
+    pub fn says_the_same_as(&self, other: &Picture) -> bool {
+        (&self.state, &self.slots) == (&other.state, &other.slots)
+    }
 }
 
 /// Without tones; every line ends in `\n`.
@@ -105,7 +112,7 @@ pub fn draw(scene: Scene<'_>, canvas: Canvas) -> Picture {
     let facts = facts::Facts::of(scene);
     Picture {
         lines: draw::lines(&facts, canvas),
-        standing: facts.standing(),
+        state: facts.state(),
         slots: facts.slots(),
     }
 }

@@ -1,0 +1,50 @@
+//! Options that several commands have.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Where the nodes live.
+#[derive(Debug, Args)]
+pub struct Nodes {
+    /// Where the nodes live; `auto` takes the first that can serve now, without downloading
+    #[arg(long, value_enum, default_value_t = BackendChoice::Auto, value_name = "BACKEND")]
+    backend: BackendChoice,
+
+    /// The image of the nodes, in place of the one in docker-compose.yml
+    #[arg(long, env = "LAB_REDIS_IMAGE", value_name = "IMAGE")]
+    image: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BackendChoice {
+    /// The first of the others that can serve now, without downloading
+    Auto,
+    /// Containers; pulls the image if it is not there
+    Docker,
+}
+
+impl Nodes {
+    /// The image that was asked for. In CI a variable that is not set is often set to nothing.
+    pub fn image(&self) -> Option<String> {
+        self.image.clone().filter(|image| !image.is_empty())
+    }
+
+    /// Whether an image that is not there may be downloaded.
+    pub fn pull(&self) -> bool {
+        self.backend == BackendChoice::Docker
+    }
+}
+
+/// Where the handle of the environment is that `labrunner up` makes.
+#[derive(Debug, Args)]
+pub struct Handle {
+    /// Where labrunner keeps what it has to remember of the environment
+    #[arg(
+        long,
+        env = "LABRUNNER_STATE",
+        default_value = ".labrunner",
+        value_name = "DIR"
+    )]
+    pub state_dir: PathBuf,
+}

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -14,12 +15,50 @@ pub(super) enum NoLock {
     Io(io::Error),
 }
 
-/// Makes the file at `path`, with its folder, if need be, and locks it. The lock is held until the file is closed. What stands in the
-/// file stays, and whoever holds the lock may write there.
+/// A file that this process has locked. Dropped, it is free at once.
+#[derive(Debug)]
+pub(super) struct Locked(File);
+
+impl Deref for Locked {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl DerefMut for Locked {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.0
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // To close the file is not enough: a process that another thread is just starting has it open as well, until it runs its program.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Whether somebody, be it in this process, holds the lock at `path`.
+///
+/// # Errors
+/// When the file can't be opened, as when it is not there.
+pub(super) fn is_held(path: &Path) -> io::Result<bool> {
+    let file = File::open(path)?;
+    let taken = file.try_lock().is_ok();
+    if taken {
+        drop(Locked(file));
+    }
+    Ok(!taken)
+}
+
+/// Makes the file at `path`, with its folder, if need be, and locks it. What stands in the file stays, and whoever holds the lock may
+/// write there.
 ///
 /// # Errors
 /// When somebody else holds it, be it in this process, and those of the file system.
-pub(super) fn take(path: &Path) -> Result<File, NoLock> {
+pub(super) fn take(path: &Path) -> Result<Locked, NoLock> {
     loop {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(NoLock::Io)?;
@@ -36,6 +75,7 @@ pub(super) fn take(path: &Path) -> Result<File, NoLock> {
             Err(TryLockError::WouldBlock) => return Err(NoLock::Held),
             Err(TryLockError::Error(error)) => return Err(NoLock::Io(error)),
         }
+        let file = Locked(file);
         // Between opening and locking, somebody may have taken the file for a dead process's and removed it.
         let ours = file.metadata().map_err(NoLock::Io)?;
         if std::fs::metadata(path)

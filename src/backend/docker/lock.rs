@@ -1,10 +1,9 @@
 //! How a run shows that it is alive: by a lock that the kernel takes away when the process ends, however it ends.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::backend::lock_file::{self, NoLock};
+use crate::backend::lock_file::{self, Locked, NoLock};
 
 /// The name of a run's lock, in the run's own folder.
 const NAME: &str = "lock";
@@ -13,7 +12,7 @@ const NAME: &str = "lock";
 #[derive(Debug)]
 pub(super) struct RunLock {
     /// Only held.
-    _file: File,
+    _file: Locked,
     path: PathBuf,
 }
 
@@ -37,10 +36,7 @@ impl RunLock {
 /// Whether the run that has its lock at `path` is alive. A lock that can't be looked at counts as held: better to leave something than
 /// to remove what is in use.
 pub(super) fn is_held(path: &Path) -> bool {
-    match File::open(path) {
-        Ok(file) => file.try_lock().is_err(),
-        Err(error) => error.kind() != io::ErrorKind::NotFound,
-    }
+    lock_file::is_held(path).unwrap_or_else(|error| error.kind() != io::ErrorKind::NotFound)
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! How processes that use one environment agree on its toolboxes: by files, one a toolbox. Whoever uses it has the file locked, and leaves a
 //! word in it on how the toolbox is. A process that is killed in the middle of a call leaves the word that it was using it.
 
-use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use crate::backend::BackendError;
-use crate::backend::lock_file::{self, NoLock};
+use crate::backend::lock_file::{self, Locked, NoLock};
 
 /// As many calls at once, of all processes together, are served where they share the toolboxes.
 pub(super) const MOST_SHARED: u8 = 32;
@@ -47,7 +46,7 @@ impl State {
 #[derive(Debug)]
 pub(super) struct Mark {
     number: u8,
-    file: File,
+    file: Locked,
 }
 
 impl Mark {

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::backend::BackendError;
-use crate::backend::lock_file::{self, NoLock};
+use crate::backend::lock_file::{self, Locked, NoLock};
 
 /// The lock's name in the state folder.
 const NAME: &str = "environment.lock";
@@ -16,7 +16,7 @@ const SHOWN: u64 = 200;
 #[derive(Debug)]
 pub struct EnvironmentLock {
     /// Only held.
-    _file: File,
+    _file: Locked,
     path: PathBuf,
 }
 
@@ -71,8 +71,8 @@ pub(in crate::backend) fn path(state_dir: &Path) -> PathBuf {
 pub fn held_by(state_dir: &Path) -> Option<String> {
     let path = path(state_dir);
     // Not by taking it, which would make it.
-    let file = File::open(&path).ok()?;
-    file.try_lock().is_err().then(|| holder(&path))
+    let held = lock_file::is_held(&path).ok()?;
+    held.then(|| holder(&path))
 }
 
 /// What the holder of a lock has written into it.

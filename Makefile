@@ -10,9 +10,11 @@ LABRUNNER ?= $(shell command -v labrunner >/dev/null 2>&1 && echo labrunner || e
 # never expanded here (`value`), and the shell gets it through the environment.
 override NODE := $(value NODE)
 override LAB := $(value LAB)
-export NODE LAB
+override USERS := $(value USERS)
+override SEATS := $(value SEATS)
+export NODE LAB USERS SEATS
 
-.PHONY: help up down status cluster-nodes cluster-info watch-cluster failover recover scale-add-replica scale-down
+.PHONY: help up down status cluster-nodes cluster-info watch-cluster failover recover scale-add-replica scale-down load-test
 .SILENT:
 
 help:
@@ -26,6 +28,7 @@ help:
 	echo 'make recover               start it again; NODE=7002 for another'
 	echo 'make scale-add-replica     let redis-8 join as a replica of redis-7'
 	echo 'make scale-down NODE=7007  move all slots of a master to the others'
+	echo 'make load-test             let 50 users at once want 2 seats each; USERS=100 SEATS=1 for others'
 
 up:
 	$(LABRUNNER) up $${LAB:+-- "$$LAB"}
@@ -56,3 +59,6 @@ scale-add-replica:
 
 scale-down:
 	$(LABRUNNER) cluster scale-down -- "$$NODE"
+
+load-test:
+	$(LABRUNNER) cluster load-test $${USERS:+"--users=$$USERS"} $${SEATS:+"--seats=$$SEATS"}

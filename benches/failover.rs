@@ -165,6 +165,7 @@ async fn on_containers(lab: &str, number: usize) -> Run {
             .ok()
             .filter(|image| !image.is_empty()),
         state_dir: folder.path().to_owned(),
+        app: Some(env!("CARGO_BIN_EXE_labrunner").into()),
         ..DockerOptions::default()
     };
     let run = options.run.clone();

@@ -5,11 +5,15 @@
 //!
 //! - [`cluster`]: the vocabulary, and how to read what Redis prints. No I/O.
 //! - [`resp`]: one connection to one node, and a small client over all of them.
+//! - [`double`]: Redis-protocol test doubles.
 //! - [`lab`]: the language: loading, static checks, templates, the JSON Schema.
 //! - [`admin`]: changing a cluster: making one of a given shape, filling it.
 //! - [`observe`]: watching nodes: every node's own view.
 //! - [`load`]: traffic, and what a client notices of it.
+//! - [`redis_cli`]: redis-cli, for machines that have none.
+//! - [`app`]: the seat-reservation application of the course.
 //! - [`backend`]: where nodes live.
+//! - [`targets`]: the course's make targets.
 //! - [`engine`]: runs a lab and tells everything that happens as events.
 //! - [`report`]: what people and programs get to see of a run, made from its events.
 
@@ -28,12 +32,15 @@
 )]
 
 pub mod admin;
+pub mod app;
 pub mod backend;
 pub mod cluster;
+pub mod double;
 pub mod engine;
 pub mod lab;
 pub mod load;
 pub mod observe;
+pub mod redis_cli;
 pub mod report;
 pub mod resp;
 pub mod targets;

@@ -129,7 +129,7 @@ fn every_lab_is_valid_and_every_fault_is_shown_as_it_is() {
     assert!(labs >= 2 && slips >= 1, "{labs} labs, {slips} slips");
 }
 
-/// Every `labrunner …` in a block for the shell or between backquotes: the words after it.
+/// Every `labrunner …` in a block for the shell or between backquotes: the words after it. `./app …` is `labrunner app …`.
 fn calls(chapter: &str) -> Vec<Vec<String>> {
     let in_blocks = blocks(chapter)
         .into_iter()
@@ -152,6 +152,7 @@ fn calls(chapter: &str) -> Vec<Vec<String>> {
     in_blocks
         .chain(in_prose)
         .filter_map(|line| {
+            let line = line.replacen("./app ", "labrunner app ", 1);
             line.strip_prefix("labrunner ")
                 .map(|rest| rest.split_whitespace().map(str::to_owned).collect())
         })
@@ -178,6 +179,11 @@ fn every_command_exists_with_its_flags() {
             seen += 1;
             let help = help(&[&call[0]])
                 .unwrap_or_else(|| panic!("{name}: there is no `labrunner {}`", call[0]));
+            // A subcommand of a subcommand has flags of its own.
+            let words: Vec<&str> = call.iter().map(String::as_str).collect();
+            let plain = words.iter().take_while(|word| !word.starts_with('-'));
+            let inner = (2..=plain.count().min(3)).filter_map(|depth| self::help(&words[..depth]));
+            let help = help + &inner.collect::<String>();
             for flag in call.iter().filter(|word| word.starts_with('-')) {
                 assert!(
                     help.contains(flag.as_str()),

@@ -34,6 +34,8 @@ fn make(desk: &Desk, args: &[&str]) -> Command {
         .env_remove("MAKEFLAGS")
         .env_remove("MAKELEVEL")
         .env_remove("NODE")
+        .env_remove("USERS")
+        .env_remove("SEATS")
         .env_remove("LAB");
     command
 }
@@ -125,8 +127,88 @@ fn nothing_is_read_into_a_variable(
     assert_eq!(ended.stdout, "");
 }
 
+/// The same of the numbers of a load test.
+#[rstest]
+fn nothing_is_read_into_a_number(
+    #[values(
+        "$(id)",
+        "$$(id)",
+        ";id",
+        "`id`",
+        "$(shell id >&2)",
+        "50;id",
+        "5 0",
+        "'",
+        "\"",
+        "--help",
+        "$(error stop)",
+        "-1",
+        "0",
+        "999999999999"
+    )]
+    value: &str,
+    #[values(("USERS", "users"), ("SEATS", "seats"))] variable: (&str, &str),
+    #[values(false, true)] in_the_environment: bool,
+) {
+    if !has_make("nothing_is_read_into_a_number") {
+        return;
+    }
+    let (variable, option) = variable;
+    let desk = Desk::new();
+    let mut command = make(&desk, &["load-test"]);
+    if in_the_environment {
+        command.env(variable, value);
+    } else {
+        command.arg(format!("{variable}={value}"));
+    }
+    let ended = desk.start(&mut command).end(LONG);
+    ended.says(
+        2,
+        &[
+            &format!("invalid value '{value}' for '--{option} <N>'"),
+            "Error 2",
+        ],
+    );
+    assert!(!ended.stderr.contains("uid="), "{ended}");
+    assert_eq!(ended.stdout, "");
+}
+
+/// `./app` of the checkout is the labrunner on the PATH, or else the application built from the checkout.
+#[test]
+fn the_script_of_the_checkout_starts_the_application() {
+    let desk = Desk::new();
+    let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("app");
+    let says = |folders: &[std::path::PathBuf]| {
+        let system = ["/usr/bin", "/bin"].map(std::path::PathBuf::from);
+        let path = std::env::join_paths(folders.iter().chain(&system)).unwrap();
+        let mut command = Command::new(&app);
+        command
+            .args(["show", "--event", "a b", ""])
+            .current_dir(desk.path())
+            .env("PATH", path);
+        desk.start(&mut command).end(LONG)
+    };
+    let print = r#"printf '<%s>' "${0##*/}" "$@"; exit 17"#;
+    let labrunner = desk.script("with-labrunner", "labrunner", print);
+    let cargo = desk.script("with-cargo", "cargo", print);
+    let ended = says(&[labrunner, cargo.clone()]);
+    assert_eq!(ended.stdout, "<labrunner><app><show><--event><a b><>");
+    assert_eq!(ended.exit, Some(17));
+    let ended = says(&[cargo]);
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    assert_eq!(
+        ended.stdout,
+        format!(
+            "<cargo><run><--quiet><--release><--manifest-path><{}><--><app><show><--event><a b><>",
+            manifest.display()
+        )
+    );
+    assert_eq!(ended.exit, Some(17));
+}
+
 #[rstest]
 #[case::nodes(&["nodes"])]
+#[case::load_test(&["load-test", "--users", "50", "--seats", "2"])]
 #[case::info(&["info"])]
 #[case::watch(&["watch", "--once"])]
 #[case::failover(&["failover"])]

@@ -1,12 +1,24 @@
 //! The order of the rooms: imports point downward only. Read from the `use` lines and paths of the code itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A room may use what stands before it. `cli` is the binary's and uses the library from outside.
-const ROOMS: [&str; 11] = [
-    "cluster", "resp", "lab", "admin", "observe", "load", "backend", "targets", "engine", "report",
+const ROOMS: [&str; 14] = [
+    "cluster",
+    "resp",
+    "double",
+    "lab",
+    "admin",
+    "observe",
+    "load",
+    "redis_cli",
+    "app",
+    "backend",
+    "targets",
+    "engine",
+    "report",
     "cli",
 ];
 
@@ -94,6 +106,17 @@ fn imports_point_downward() {
     }
     assert!(looked_at > 50, "only {looked_at} files were found");
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// The application is one that a course could have anywhere: it knows nothing of labs, nor of what watches and makes their clusters.
+#[test]
+fn the_application_knows_nothing_of_labs() {
+    let mut used = BTreeSet::new();
+    for file in files(&source().join("app")) {
+        let text = fs::read_to_string(&file).unwrap();
+        used.extend(named(&text));
+    }
+    assert_eq!(used, BTreeSet::from(["app", "cluster", "load", "resp"]));
 }
 
 #[test]

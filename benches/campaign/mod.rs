@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub mod application;
+pub mod containers;
+
 /// How a campaign is called.
 pub struct Call {
     arguments: Vec<String>,
@@ -27,6 +30,12 @@ impl Call {
         at.and_then(|at| self.arguments.get(at + 1))
             .and_then(|count| count.parse().ok())
             .unwrap_or(default)
+    }
+
+    /// The word after `--name`.
+    pub fn word(&self, name: &str) -> Option<&str> {
+        let at = self.arguments.iter().position(|argument| argument == name);
+        self.arguments.get(at? + 1).map(String::as_str)
     }
 
     /// Whether times are judged, and not only printed (`--no-limits`, for a machine that is busy).
@@ -83,10 +92,16 @@ pub fn left_behind() -> Vec<String> {
 
 /// Containers, networks and volumes that carry the label of a run.
 pub fn things() -> Vec<String> {
+    labelled("labrunner.run")
+}
+
+/// Containers, networks and volumes that carry a label, or (`name=value`) one with this value.
+pub fn labelled(label: &str) -> Vec<String> {
+    let filter = format!("label={label}");
     let mut left = Vec::new();
     for kind in ["container", "network", "volume"] {
         let mut list = Command::new("docker");
-        list.args([kind, "ls", "-q", "--filter", "label=labrunner.run"]);
+        list.args([kind, "ls", "-q", "--filter", &filter]);
         if kind == "container" {
             list.arg("--all");
         }

@@ -53,6 +53,7 @@ type Ids = BTreeMap<NodeName, NodeId>;
 ///
 /// # Errors
 /// [`AdminError::Impossible`] and [`AdminError::NotFresh`] at once; [`AdminError::Refused`] if a node refuses a command;
+/// [`AdminError::Resp`] if a node breaks off while it is told what it can know alone, which can't be told twice;
 /// [`AdminError::NoAgreement`] at the limit, saying which node does not answer or what it sees differently.
 pub async fn create(
     book: &AddressBook,
@@ -130,7 +131,7 @@ async fn take_and_introduce(
         } = match taken {
             Ok(taken) => taken,
             // No answer by the limit. This is where a node that never starts ends.
-            Err(AdminError::Resp(error)) => {
+            Err(AdminError::Resp(error)) if Instant::now() + POLL >= until => {
                 return Err(AdminError::NoAgreement {
                     limit,
                     why: error.to_string(),
@@ -142,7 +143,7 @@ async fn take_and_introduce(
             for (from, to) in [(&name, other), (other, &name)] {
                 if let (Some(from), Some(to)) = (clients.get(from).cloned(), clients.get(to)) {
                     let announced = to.address().announced.clone();
-                    introducing.spawn(async move { meet(&from, &announced).await });
+                    introducing.spawn(async move { meet(&from, &announced, until).await });
                 }
             }
         }
@@ -186,32 +187,35 @@ fn say_who_is_awaited(clients: &Clients, ids: &Ids, on_phase: &(dyn Fn(String) +
 }
 
 /// Nodes meet on their own network, at the announced address.
-async fn meet(from: &Client, to: &Endpoint) -> Result<(), AdminError> {
-    let (host, port) = (to.host.as_str(), to.port.to_string());
-    match from.call(&["CLUSTER", "MEET", host, &port]).await? {
-        Reply::Error(reply) => Err(AdminError::Refused {
-            node: from.address().name.clone(),
-            command: format!("CLUSTER MEET {host} {port}"),
-            reply,
-        }),
-        _ => Ok(()),
-    }
+async fn meet(from: &Client, to: &Endpoint, until: Instant) -> Result<(), AdminError> {
+    let command = ["CLUSTER", "MEET", &to.host, &to.port.to_string()];
+    introduce(from, &command, &|_| false, until).await
 }
 
-/// Tells a replica whom to follow, again and again until it knows that node. Gives up at the limit without an error:
-/// whoever awaits agreement says then what is missing.
+/// Tells a replica whom to follow, again and again until it knows that node.
 async fn replicate(replica: &Client, master: NodeId, until: Instant) -> Result<(), AdminError> {
-    let id = master.to_string();
+    let command = ["CLUSTER", "REPLICATE", &master.to_string()];
+    introduce(replica, &command, &is_unknown_node, until).await
+}
+
+/// Tells a node of another, again and again while it says something that passes, or nothing: to be told twice is the same as once.
+/// Gives up at the limit without an error: whoever awaits agreement says then what is missing.
+async fn introduce(
+    node: &Client,
+    command: &[&str],
+    passes: &(dyn Fn(&str) -> bool + Sync),
+    until: Instant,
+) -> Result<(), AdminError> {
     loop {
-        match replica.call(&["CLUSTER", "REPLICATE", &id]).await? {
-            Reply::Error(reply) if !is_unknown_node(&reply) => {
+        match node.call(command).await {
+            Ok(Reply::Error(reply)) if !passes(&reply) => {
                 return Err(AdminError::Refused {
-                    node: replica.address().name.clone(),
-                    command: format!("CLUSTER REPLICATE {id}"),
+                    node: node.address().name.clone(),
+                    command: command.join(" "),
                     reply,
                 });
             }
-            Reply::Error(_) if Instant::now() + POLL < until => sleep(POLL).await,
+            Ok(Reply::Error(_)) | Err(_) if Instant::now() + POLL < until => sleep(POLL).await,
             _ => return Ok(()),
         }
     }

@@ -8,6 +8,8 @@ mod given_keys;
 mod reset;
 mod settings;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! The command line: parses arguments, picks the parts, prints. One file a subcommand.
 
+mod app;
 mod check;
 mod clean;
 mod cluster;
@@ -9,6 +10,7 @@ mod faults;
 mod files;
 mod options;
 mod output;
+mod redis_cli;
 mod run;
 mod schema;
 mod signals;
@@ -51,6 +53,17 @@ Examples:
   labrunner run labs/                      run all of them, in one environment where that is as good as new
   labrunner up labs/07-scale-down.yaml     make what a lab starts from, to do its steps by hand
   labrunner clean                          remove what a killed run has left";
+
+/// Reserves seats of events, in Redis Cluster: the application of the course
+#[derive(Debug, Parser)]
+#[command(name = "app", version, max_term_width = 100, arg_required_else_help = true, subcommand_required = true, after_help = app::EXIT_CODES)]
+struct AppArguments {
+    #[command(flatten)]
+    app: app::Arguments,
+
+    #[command(flatten)]
+    look: Look,
+}
 
 /// How output looks.
 #[derive(Debug, Clone, Copy, Args)]
@@ -95,6 +108,10 @@ enum Command {
     Cluster(cluster::Arguments),
     /// Remove what killed runs have left: containers, networks, volumes
     Clean(clean::Arguments),
+    /// Reserve seats of events: the application of the course
+    App(Box<app::Arguments>),
+    /// Send commands to Redis, make and change a cluster: redis-cli 7.0, for machines that have none
+    RedisCli(redis_cli::Arguments),
 }
 
 /// The threads that a command works on.
@@ -129,9 +146,16 @@ fn tell(error: BackendError) -> Exit {
     }
 }
 
-/// Parses the arguments and does what they say.
-pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+/// Parses the arguments and does what they say; with `as_app` they are those of the application alone.
+pub fn main(as_app: bool) -> ExitCode {
+    let arguments = match as_app {
+        false => Arguments::try_parse(),
+        true => AppArguments::try_parse().map(|arguments| Arguments {
+            command: Command::App(Box::new(arguments.app)),
+            look: arguments.look,
+        }),
+    };
+    let arguments = match arguments {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are answers; everything else is a wrong call. Nothing can be done if the terminal is gone.
@@ -146,14 +170,16 @@ pub fn main() -> ExitCode {
     };
     let output = Output::decide(arguments.look.color.into());
     let result = std::panic::catch_unwind(move || match arguments.command {
-        Command::Run(arguments) => run::run(&arguments, output),
-        Command::Up(arguments) => up::run(&arguments, output),
-        Command::Status(arguments) => status::run(&arguments, output),
-        Command::Down(arguments) => down::run(&arguments),
-        Command::Check(arguments) => check::run(&arguments, output),
-        Command::Schema(arguments) => schema::run(&arguments),
-        Command::Cluster(arguments) => cluster::run(&arguments, output),
-        Command::Clean(arguments) => clean::run(&arguments, output),
+        Command::Run(arguments) => run::run(&arguments, output).into(),
+        Command::Up(arguments) => up::run(&arguments, output).into(),
+        Command::Status(arguments) => status::run(&arguments, output).into(),
+        Command::Down(arguments) => down::run(&arguments).into(),
+        Command::Check(arguments) => check::run(&arguments, output).into(),
+        Command::Schema(arguments) => schema::run(&arguments).into(),
+        Command::Cluster(arguments) => cluster::run(&arguments, output).into(),
+        Command::Clean(arguments) => clean::run(&arguments, output).into(),
+        Command::App(arguments) => app::run(*arguments, output),
+        Command::RedisCli(arguments) => redis_cli::run(arguments),
     });
-    result.unwrap_or(Exit::Bug).into()
+    result.unwrap_or_else(|_| Exit::Bug.into())
 }

@@ -129,6 +129,8 @@ async fn run_labs(
             subnet: arguments.subnet.clone(),
             first_port: arguments.first_port,
             state_dir: arguments.state_dir.clone(),
+            // Whatever it is called by now, it is labrunner.
+            app: std::env::current_exe().ok(),
             ..DockerOptions::default()
         },
         events: events.clone(),

@@ -30,12 +30,13 @@ pub async fn each(mut wished: impl FnMut()) {
 /// about what is left.
 pub async fn heed(interrupt: Interrupt, left: &str, heard: impl Fn(u32)) {
     each(|| {
-        let times = interrupt.request();
-        if times >= 3 {
-            complain(format!("interrupted a third time; {left}"));
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-        heard(times);
+        interrupt.request_after(|times| {
+            if times >= 3 {
+                complain(format!("interrupted a third time; {left}"));
+                std::process::exit(i32::from(Exit::Interrupted.code()));
+            }
+            heard(times);
+        });
     })
     .await;
 }

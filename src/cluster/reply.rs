@@ -29,6 +29,27 @@ pub enum Reply {
     Error(String),
 }
 
+/// A string of bytes.
+impl From<&str> for Reply {
+    fn from(text: &str) -> Self {
+        Reply::Bulk(text.as_bytes().to_vec())
+    }
+}
+
+/// An integer.
+impl From<i64> for Reply {
+    fn from(number: i64) -> Self {
+        Reply::Int(number)
+    }
+}
+
+/// An array.
+impl<R: Into<Reply>> From<Vec<R>> for Reply {
+    fn from(items: Vec<R>) -> Self {
+        Reply::Array(items.into_iter().map(R::into).collect())
+    }
+}
+
 impl Reply {
     /// The text of a status or a string of bytes (bytes that are not UTF-8 are replaced); `None` for all else.
     pub fn as_text(&self) -> Option<Cow<'_, str>> {

@@ -11,7 +11,9 @@ use super::world::World;
 use crate::admin::{self, Created, GivenKeys, Origin, Shape};
 use crate::backend::{Backend, BackendError};
 use crate::cluster::{NodeName, ServerVersion};
-use crate::lab::model::Given;
+use crate::lab::model::{Check, CheckKind, Given};
+use crate::lab::quantity::{Comparison, Relation, Unit};
+use crate::lab::source::Span;
 use crate::resp::Client;
 
 /// After this the nodes will not agree any more.
@@ -21,6 +23,10 @@ const CREATE_AGAIN_LIMIT: Duration = Duration::from_secs(20);
 /// After this the keys will not be written any more.
 const KEYS_LIMIT: Duration = Duration::from_secs(60);
 
+/// After this a replica will not have them any more.
+const COPIED_LIMIT: Duration = Duration::from_secs(20);
+/// The pause between two looks at whether it has.
+const COPIED_PAUSE: Duration = Duration::from_millis(20);
 /// How often it is looked whether all that was started still runs. Nodes are up long before the first look, unless one is not.
 const DEATHS_PAUSE: Duration = Duration::from_secs(3);
 
@@ -94,6 +100,7 @@ async fn make_all(
                 "the cluster did not take the keys of `given`",
             )
         })?;
+        copied(world, given).await?;
     }
     let server = match nodes.first() {
         Some(node) => server_of(world, node).await,
@@ -169,6 +176,59 @@ async fn create(
         (Err(error), _) => Err(Trouble::from(error)),
         // Only an interruption or a failed start leaves the cluster unmade, and both were answered above.
         (Ok(()), None) => Err(Trouble::Interrupted),
+    }
+}
+
+/// Waits until every replica has what was written. A replica whose link has just come up gets the stream only once its master has its
+/// first acknowledgement, which it sends once a second; a lab that stops a master before that would lose keys.
+async fn copied(world: &World, given: &Given) -> Result<(), Trouble> {
+    let in_sync = |replica: &NodeName| Check {
+        kind: CheckKind::Lag {
+            replica: replica.clone(),
+            bytes: Comparison {
+                relation: Relation::Equal,
+                number: 0.0,
+                unit: Unit::Bytes,
+            },
+        },
+        span: Span::new(0, 0),
+        within: None,
+        lasting: None,
+        on: None,
+        why: None,
+    };
+    let checks: Vec<Check> = given
+        .replicas
+        .iter()
+        .map(|(replica, _)| in_sync(replica))
+        .collect();
+    let checks: Vec<&Check> = checks.iter().collect();
+    if checks.is_empty() {
+        return Ok(());
+    }
+    world.emit(Event::GivenPhase {
+        phase: "waiting until the replicas have them".to_owned(),
+    });
+    let until = world.clock.now() + COPIED_LIMIT;
+    loop {
+        let look = world.look_unless_interrupted(&checks).await?;
+        let behind = world
+            .judge(&checks, &look)
+            .into_iter()
+            .find(|(_, judged)| !judged.holds);
+        let Some((_, judged)) = behind else {
+            return Ok(());
+        };
+        if world.clock.now() >= until {
+            return Err(Trouble::broken(
+                format!("not every replica has the keys of `given`: {}", judged.seen),
+                "see what the replica and its master have logged",
+            ));
+        }
+        world
+            .clock
+            .sleep_until(world.clock.now() + COPIED_PAUSE)
+            .await;
     }
 }
 

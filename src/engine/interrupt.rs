@@ -19,7 +19,14 @@ pub struct Interrupt {
 impl Interrupt {
     /// Takes note of one more wish to stop; says which one it was.
     pub fn request(&self) -> u32 {
+        self.request_after(|_| {})
+    }
+
+    /// The same, with `tell` called with which one it is before anybody who waits is woken: a run that has nothing to clean up ends at
+    /// once, and what is told of the wish then would come after the run's last line.
+    pub fn request_after(&self, tell: impl FnOnce(u32)) -> u32 {
         let times = self.times.fetch_add(1, Ordering::SeqCst) + 1;
+        tell(times);
         self.soft.cancel();
         if times > 1 {
             self.hard.cancel();
@@ -55,5 +62,19 @@ mod tests {
         assert_eq!(state(), (true, true, 2));
         assert_eq!(heard.request(), 3);
         assert_eq!(interrupt.times(), 3);
+    }
+
+    #[test]
+    fn a_wish_is_told_before_anybody_is_woken() {
+        let interrupt = Interrupt::default();
+        let mut told = Vec::new();
+        for _ in 0..2 {
+            interrupt.request_after(|times| {
+                let woken = (interrupt.soft.is_cancelled(), interrupt.hard.is_cancelled());
+                told.push((times, woken));
+            });
+        }
+        assert_eq!(told, [(1, (false, false)), (2, (true, false))]);
+        assert!(interrupt.hard.is_cancelled());
     }
 }

@@ -260,7 +260,7 @@ impl World {
                 nodes,
             } => nodes.clone(),
             Action::RedisCli(call) => ended_by(call, &self.nodes),
-            Action::Nodes { .. } | Action::Links { .. } => Vec::new(),
+            Action::Nodes { .. } | Action::Links { .. } | Action::App(_) => Vec::new(),
         };
         let mut alive = lock(&self.alive);
         for node in ended {

@@ -28,6 +28,8 @@ pub enum Action {
     },
     /// `redis-cli …`.
     RedisCli(RedisCliCall),
+    /// `./app …`.
+    App(AppCall),
 }
 
 /// A change of a node's life.
@@ -77,6 +79,13 @@ pub struct RedisCliCall {
     pub cluster_mode: bool,
     /// What the command reads from its standard input (`stdin:`).
     pub stdin: Option<String>,
+}
+
+/// A call of the application. Which cluster it talks to is not said by it: that is the environment's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppCall {
+    /// The command and its options, as they stand behind `./app`.
+    pub words: Vec<String>,
 }
 
 /// The limits within which an action runs.

@@ -206,7 +206,7 @@ pub struct JsonPath {
 /// A step of a path into JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JsonPart {
-    /// `.name`
+    /// `.name`, or `["name"]` for one with dots or brackets in it
     Field(String),
     /// `[0]`
     Index(usize),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::environment::{ATTRIBUTES, CourseNode};
 use super::keys::{Group, Key, Rule, Shape, TABLES, Table};
+use super::line::app::table::{AppOption, COMMANDS, GLOBAL, REFUSED};
 use super::line::docker::VERBS;
 use super::line::grep::OPTIONS;
 use super::line::make::TARGETS;
@@ -31,6 +32,12 @@ pub fn markdown() -> String {
             "{{grep}}",
             listed(OPTIONS.chars().map(|option| format!("-{option}"))),
         ),
+        ("{{app}}", app()),
+        (
+            "{{app options}}",
+            listed(GLOBAL.iter().map(|option| option.name)),
+        ),
+        ("{{app refused}}", listed(REFUSED.map(|(option, _)| option))),
         ("{{targets}}", targets()),
         ("{{attributes}}", attributes()),
     ]
@@ -167,8 +174,8 @@ fn values() -> String {
         ),
         (
             "path into JSON",
-            "fields and places; `.` is the whole",
-            "`.seats[0].state`",
+            "fields and places; a name with dots in it stands in brackets and quotes; `.` is the whole",
+            "`.seats[0].state`, `.nodes[\"a.b:1\"].share`",
         ),
         (
             "place to save from",
@@ -206,15 +213,48 @@ fn docker() -> String {
     )
 }
 
+fn app() -> String {
+    let mut out = String::from("| command | |\n|---|---|\n");
+    for command in COMMANDS {
+        let typed = |option: &AppOption| match option.value {
+            Some(value) => format!("{} {}", option.name, value.placeholder()),
+            None => option.name.to_owned(),
+        };
+        let either: Vec<String> = command
+            .options
+            .iter()
+            .filter(|option| command.one_of.contains(&option.name))
+            .map(typed)
+            .collect();
+        let mut words = vec![format!("./app {}", command.name)];
+        for option in command.options {
+            match command.one_of.iter().position(|name| *name == option.name) {
+                Some(0) => words.push(format!("({})", either.join(" \\| "))),
+                Some(_) => {}
+                None if option.required => words.push(typed(option)),
+                None => words.push(format!("[{}]", typed(option))),
+            }
+        }
+        let _ = writeln!(out, "| `{}` | {} |", words.join(" "), command.doc);
+    }
+    out
+}
+
 fn targets() -> String {
     let mut out = String::from("| target | |\n|---|---|\n");
     for (name, target, doc) in TARGETS {
-        let node = match target.takes_node() {
-            None => "",
-            Some(true) => " NODE=7007",
-            Some(false) => " [NODE=7001]",
-        };
-        let _ = writeln!(out, "| `make {name}{node}` | {doc} |");
+        let variables: String = target
+            .variables()
+            .iter()
+            .map(|(variable, has_to)| {
+                let said = format!("{}={}", variable.name(), variable.example());
+                match has_to {
+                    true => format!(" {said}"),
+                    false => format!(" [{said}]"),
+                }
+            })
+            .collect();
+        let _ = writeln!(out, "| `make {name}{variables}` | {doc} |");
     }
     out
 }

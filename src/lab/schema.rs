@@ -68,7 +68,8 @@ fn shape(of: &Shape) -> Value {
         Shape::Text => json!({"type": ANY_TEXT, "pattern": "\\S"}),
         Shape::Template => json!({"type": ANY_TEXT}),
         Shape::Line => {
-            let pattern = format!("^\\s*({})\\s", PROGRAMS.join("|"));
+            // Of all signs in programs' names, the dot alone means something else in a pattern.
+            let pattern = format!("^\\s*({})\\s", PROGRAMS.join("|").replace('.', "\\."));
             json!({"type": "string", "pattern": pattern})
         }
         Shape::Pattern => json!({"type": ANY_TEXT, "format": "regex"}),
@@ -97,7 +98,9 @@ fn shape(of: &Shape) -> Value {
             json!({"type": "string", "examples": [">= 7.0", "redis < 7.2", "valkey"]})
         }
         Shape::JsonPath => {
-            json!({"type": "string", "pattern": "^\\.", "examples": [".seats[0].state"]})
+            let place = r#"\[([0-9]+|"[^"]*")\]"#;
+            let pattern = format!(r"^\.([^.\[]+|{place})?(\.[^.\[]+|{place})*$");
+            json!({"type": "string", "pattern": pattern, "examples": [".seats[0].state"]})
         }
         Shape::List(inner) => json!({"type": "array", "minItems": 1, "items": shape(inner)}),
         Shape::Map { key, value } => {

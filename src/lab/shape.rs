@@ -460,7 +460,7 @@ pub(super) fn read_save_source(text: &str) -> Result<SaveSource, String> {
     }
 }
 
-/// `.seats[0].state`, or `.` for the whole.
+/// `.seats[0].state`, `.per_node["172.30.0.11:7001"].share`, or `.` for the whole.
 pub(super) fn read_json_path(text: &str) -> Result<JsonPath, String> {
     let bad = || format!("`{text}` is not a path into JSON");
     let mut parts = Vec::new();
@@ -468,8 +468,19 @@ pub(super) fn read_json_path(text: &str) -> Result<JsonPath, String> {
     let mut expects_field = true;
     while !rest.is_empty() {
         if let Some(inner) = rest.strip_prefix('[') {
-            let (index, after) = inner.split_once(']').ok_or_else(bad)?;
-            parts.push(JsonPart::Index(index.parse().map_err(|_| bad())?));
+            let (part, after) = match inner.strip_prefix('"') {
+                Some(quoted) => {
+                    let open = || format!("in `{text}` a name in quotes isn't closed by `\"]`");
+                    let (name, after) = quoted.split_once('"').ok_or_else(open)?;
+                    let after = after.strip_prefix(']').ok_or_else(open)?;
+                    (JsonPart::Field(name.to_owned()), after)
+                }
+                None => {
+                    let (index, after) = inner.split_once(']').ok_or_else(bad)?;
+                    (JsonPart::Index(index.parse().map_err(|_| bad())?), after)
+                }
+            };
+            parts.push(part);
             rest = after;
             expects_field = false;
         } else {
@@ -503,10 +514,17 @@ mod tests {
     #[case(".a", Some(1))]
     #[case(".a.b[0].c", Some(4))]
     #[case(".[0]", Some(1))]
+    #[case(".a[\"b.c:1\"].d", Some(3))]
+    #[case(".[\"b[0]\"][1]", Some(2))]
     #[case("a", None)]
     #[case(".a..b", None)]
     #[case(".a[x]", None)]
     #[case(".a[0", None)]
+    #[case(".a[\"b", None)]
+    #[case(".a[\"b]", None)]
+    #[case(".a[\"b\"x]", None)]
+    #[case(".a[\"b\"]c", None)]
+    #[case(".a.[\"b\"]", None)]
     #[case("", None)]
     fn paths_into_json(#[case] text: &str, #[case] parts: Option<usize>) {
         assert_eq!(

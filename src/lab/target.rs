@@ -34,7 +34,24 @@ pub enum Target {
         /// Which.
         node: NodeName,
     },
+    /// `make load-test USERS=50 SEATS=2`: many users at once want seats of one event.
+    LoadTest {
+        /// How many users.
+        users: u32,
+        /// How many seats each of them wants.
+        seats: u32,
+    },
 }
+
+/// The users of a load test that does not say how many.
+pub const DEFAULT_USERS: u32 = 50;
+/// The seats that each user of a load test wants, where it does not say how many.
+pub const DEFAULT_SEATS: u32 = 2;
+
+/// The most users of a load test: a slip of the pen must not take the machine down.
+pub const MOST_USERS: u32 = 100_000;
+/// The most seats that a user of a load test can want.
+pub const MOST_SEATS: u32 = 100;
 
 impl Target {
     /// Whether it goes on until it is stopped.
@@ -60,6 +77,9 @@ impl fmt::Display for Target {
             Target::Recover { node } => write!(f, "make recover NODE={}", port(node)),
             Target::ScaleAddReplica => f.write_str("make scale-add-replica"),
             Target::ScaleDown { node } => write!(f, "make scale-down NODE={}", port(node)),
+            Target::LoadTest { users, seats } => {
+                write!(f, "make load-test USERS={users} SEATS={seats}")
+            }
         }
     }
 }

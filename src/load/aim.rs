@@ -34,7 +34,12 @@ impl Aim {
 
 fn target(cluster_nodes: &str, slots: &SlotSet) -> Option<Slot> {
     // Only the source's own line is read: that is where open slots stand, and speed is what counts here.
-    let line = cluster_nodes.lines().find(|line| line.contains("myself"))?;
+    // A host may be called `myself` too.
+    let is_own = |line: &&str| {
+        let mut flags = line.split(' ').nth(2).unwrap_or_default().split(',');
+        flags.any(|flag| flag == "myself")
+    };
+    let line = cluster_nodes.lines().find(is_own)?;
     let view = Topology::parse(&format!("{line}\n")).ok()?;
     let myself = view.myself()?;
     let open = myself

@@ -72,7 +72,7 @@ pub(super) async fn operate(
     };
     if let Some(routed) = routed {
         // An error that came too late still says that nothing was executed; a success that came too late is none.
-        let late = routed.took > shared.deadline && routed.result.is_ok();
+        let late = routed.took > shared.deadline && !is_no(&routed);
         let outcome = if late {
             silent()
         } else {
@@ -95,7 +95,7 @@ pub(super) async fn operate(
             let mut tally = shared.tally();
             tally.met(&routed, is_answer(&routed));
             // Every attempt was refused, or could not even be sent.
-            if write && routed.result.is_err() && routed.lost_answers == 0 {
+            if write && is_no(&routed) && routed.lost_answers == 0 {
                 tally.not_executed(key);
             }
         }
@@ -104,7 +104,16 @@ pub(super) async fn operate(
 
 /// Whether a server's answer is what the call came to, be it an error.
 fn is_answer(routed: &Routed) -> bool {
-    matches!(&routed.result, Ok(_) | Err(RouteError::NotServed { .. }))
+    use RouteError::{NotServed, UnknownAddress};
+    matches!(
+        &routed.result,
+        Ok(_) | Err(NotServed { .. } | UnknownAddress { .. })
+    )
+}
+
+/// Whether the call did not succeed: no answer, or an error of a server, whatever it is about.
+fn is_no(routed: &Routed) -> bool {
+    matches!(&routed.result, Err(_) | Ok(Reply::Error(_)))
 }
 
 /// Whether to write, and the key. Counts the operation as begun.

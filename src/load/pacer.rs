@@ -1,16 +1,16 @@
 //! When operations are due.
 
+use std::io;
+use std::ops::ControlFlow;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-use super::ProbeError;
 
 /// Calls `begin` for every operation when it is due, from a thread of its own. The schedule is counted from the start,
 /// so it does not drift, and it does not wait for anything: operations that are overdue are begun at once.
 ///
 /// A thread, since the runtime's timers are exact to a millisecond or two only, and a latency that is counted from the
-/// scheduled time would have that in it. Ends when it is stopped or dropped.
+/// scheduled time would have that in it. Ends when `begin` says so, or when it is stopped or dropped.
 #[derive(Debug)]
 pub(super) struct Pacer {
     /// Nothing is ever sent: that it is dropped is the message.
@@ -20,26 +20,26 @@ pub(super) struct Pacer {
 
 impl Pacer {
     /// `begin` gets the operation's number, from 0, and the moment when it was due. It must not block.
+    ///
+    /// # Errors
+    /// The system gave no thread.
     pub(super) fn start(
         rate: u32,
         started: Instant,
-        mut begin: impl FnMut(u64, Instant) + Send + 'static,
-    ) -> Result<Self, ProbeError> {
+        mut begin: impl FnMut(u64, Instant) -> ControlFlow<()> + Send + 'static,
+    ) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::Builder::new()
-            .name("probe-pacer".into())
+            .name("pacer".into())
             .spawn(move || {
                 for number in 0.. {
                     let due = started + due(number, rate);
                     let left = due.saturating_duration_since(Instant::now());
                     match stopped.recv_timeout(left) {
-                        Err(RecvTimeoutError::Timeout) => begin(number, due),
+                        Err(RecvTimeoutError::Timeout) if begin(number, due).is_continue() => {}
                         _ => return,
                     }
                 }
-            })
-            .map_err(|error| ProbeError::NotStarted {
-                why: error.to_string(),
             })?;
         Ok(Pacer { stop, thread })
     }
@@ -79,6 +79,7 @@ mod tests {
         let started = Instant::now();
         let pacer = Pacer::start(1000, started, move |number, due| {
             let _ = numbers.send((number, due, Instant::now()));
+            ControlFlow::Continue(())
         })
         .unwrap();
         for expected in 0..100 {
@@ -101,6 +102,7 @@ mod tests {
         let counted = count.clone();
         let pacer = Pacer::start(1000, late, move |_, _| {
             counted.fetch_add(1, Ordering::Relaxed);
+            ControlFlow::Continue(())
         })
         .unwrap();
         let until = Instant::now() + Duration::from_secs(5);

@@ -1,5 +1,6 @@
 //! A bounded stream of operations beside a step of a lab.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,34 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Of a probe of this plan, which can be carried out. Nothing is asked yet.
+    pub(super) fn new(book: AddressBook, plan: ProbePlan, started: Instant) -> Self {
+        let (slots, aim) = match plan.slots {
+            ProbeSlots::Fixed(slots) => (slots, None),
+            ProbeSlots::Moving { slots, from } => {
+                let aim = book
+                    .get(&from)
+                    .map(|address| Aim::new(address.clone(), slots.clone()));
+                (slots, aim)
+            }
+        };
+        Shared {
+            router: Router::new(book, plan.deadline),
+            aim,
+            rate: plan.rate,
+            seed: plan.seed,
+            deadline: plan.deadline,
+            slots: slots.iter().collect(),
+            naming: Naming {
+                nonce: rand::random(),
+            },
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
+            lingering: Arc::new(Semaphore::new(LINGERING as usize)),
+            ended: CancellationToken::new(),
+            tally: Mutex::new(Tally::new(started, plan.rate)),
+        }
+    }
+
     /// Held for moments only, never while waiting.
     pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
@@ -72,39 +101,22 @@ impl Probe {
         let runtime = Handle::try_current().map_err(|error| ProbeError::NotStarted {
             why: error.to_string(),
         })?;
-        let (slots, aim) = match plan.slots {
-            ProbeSlots::Fixed(slots) => (slots, None),
-            ProbeSlots::Moving { slots, from } => {
-                let aim = book
-                    .get(&from)
-                    .map(|address| Aim::new(address.clone(), slots.clone()));
-                (slots, aim)
-            }
-        };
-        let started = Instant::now();
-        let shared = Arc::new(Shared {
-            router: Router::new(book, plan.deadline),
-            aim,
-            rate: plan.rate,
-            seed: plan.seed,
-            deadline: plan.deadline,
-            slots: slots.iter().collect(),
-            naming: Naming {
-                nonce: rand::random(),
-            },
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT as usize)),
-            lingering: Arc::new(Semaphore::new(LINGERING as usize)),
-            ended: CancellationToken::new(),
-            tally: Mutex::new(Tally::new(started, plan.rate)),
-        });
-        let pacer = Pacer::start(plan.rate, started, {
+        let (rate, started) = (plan.rate, Instant::now());
+        let shared = Arc::new(Shared::new(book, plan, started));
+        let pacer = Pacer::start(rate, started, {
             let shared = shared.clone();
-            move |number, due| match shared.in_flight.clone().try_acquire_owned() {
-                Ok(permit) => {
-                    runtime.spawn(operation::operate(shared.clone(), number, due, permit));
+            move |number, due| {
+                match shared.in_flight.clone().try_acquire_owned() {
+                    Ok(permit) => {
+                        runtime.spawn(operation::operate(shared.clone(), number, due, permit));
+                    }
+                    Err(_) => shared.tally().dropped(),
                 }
-                Err(_) => shared.tally().dropped(),
+                ControlFlow::Continue(())
             }
+        })
+        .map_err(|error| ProbeError::NotStarted {
+            why: error.to_string(),
         })?;
         Ok(Probe {
             shared,

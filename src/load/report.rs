@@ -67,7 +67,7 @@ pub struct ProbeReport {
     pub duration_ms: f64,
 }
 
-/// Percentiles in milliseconds, exact to 2 %; the greatest value is exact. All zero when there was no operation.
+/// Percentiles in milliseconds, exact to 0.1 %; the greatest value is exact. All zero when there was no operation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Latency {
     /// Half of the operations took no longer.

@@ -51,11 +51,12 @@ impl KeysReport {
             }
             Ok(reply) => {
                 self.changed += 1;
-                let found = reply.as_text().unwrap_or_default();
-                format!(
-                    "{key} should be {value:?} and is {:?}",
-                    found.chars().take(200).collect::<String>()
-                )
+                let found = match reply.as_text() {
+                    Some(text) => format!("{:?}", text.chars().take(200).collect::<String>()),
+                    // A GET's answer is a text, or WRONGTYPE.
+                    None => "of another type".to_owned(),
+                };
+                format!("{key} should be {value:?} and is {found}")
             }
             Err(error) => {
                 self.unread += 1;

@@ -6,6 +6,8 @@ mod observer;
 pub mod picture;
 #[cfg(test)]
 pub(crate) mod recorded;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod who;
 

@@ -140,7 +140,8 @@ fn note(view: &mut View, command: &str, reply: Reply) -> Result<(), String> {
         let Reply::Int(keys) = reply else {
             return Err(format!("not a number: {reply:?}"));
         };
-        view.keys = u64::try_from(keys).ok();
+        let keys = u64::try_from(keys).map_err(|_| format!("not a number of keys: {keys}"))?;
+        view.keys = Some(keys);
         return Ok(());
     }
     let Some(raw) = reply.as_text().map(std::borrow::Cow::into_owned) else {

@@ -21,11 +21,17 @@ pub(crate) fn book() -> AddressBook {
     AddressBook::new((1..=7).map(entry).collect())
 }
 
-fn recorded(file: &str) -> String {
+/// What a server of this version printed: one of the folders, and a file in it.
+pub(crate) fn text(server: &str, file: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/servers/redis-7.0.15")
+        .join("fixtures/servers")
+        .join(server)
         .join(file);
     std::fs::read_to_string(&path).unwrap()
+}
+
+fn recorded(file: &str) -> String {
+    text("redis-7.0.15", file)
 }
 
 fn seen<T>(raw: String, parse: impl Fn(&str) -> T) -> Option<Seen<T>> {

@@ -66,6 +66,12 @@ pub fn how_to_use(survey: &Survey, style: Style, width: usize) -> String {
             ),
         ));
     }
+    if one.is_some() {
+        ways.push((
+            "use it",
+            "./app create-event --name Concert --seats 10   (or labrunner app …)".to_owned(),
+        ));
+    }
     ways.push((
         "look at it",
         "labrunner status, labrunner cluster watch".to_owned(),

@@ -6,7 +6,7 @@ use crate::cluster::Reply;
 
 /// One value of the client library as a [`Reply`]. Nothing is lost but what the vocabulary does not tell apart: a set
 /// and a push become an array, a verbatim string its text, a big number its digits, and attributes are left out.
-pub(super) fn reply(value: Value) -> Reply {
+pub(crate) fn reply(value: Value) -> Reply {
     match value {
         Value::Nil => Reply::Nil,
         Value::Int(n) => Reply::Int(n),

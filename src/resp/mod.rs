@@ -15,10 +15,13 @@ mod hash_tag;
 mod route_error;
 mod router;
 mod slot_map;
+mod typed;
 
 pub use address::{Address, AddressBook};
 pub use batch::Batch;
 pub use client::{Client, RespError};
+pub(crate) use convert::reply;
 pub use hash_tag::hash_tag;
 pub use route_error::RouteError;
 pub use router::{Routed, Router, Terms};
+pub use typed::typed_words;

@@ -6,6 +6,7 @@ mod add_replica;
 #[cfg(test)]
 mod decision_tests;
 mod failover;
+mod load_test;
 mod refusal;
 mod scale_down;
 mod shares;
@@ -62,5 +63,6 @@ pub async fn run(
         Target::Recover { node } => failover::recover(stage, node).await,
         Target::ScaleAddReplica => add_replica::add_replica(stage).await,
         Target::ScaleDown { node } => scale_down::scale_down(stage, node).await,
+        Target::LoadTest { users, seats } => load_test::load_test(stage, *users, *seats).await,
     }
 }

@@ -219,6 +219,7 @@ mod tests {
     #[rstest]
     #[case("redis-cli -p 7001 CLUSTER NODES")]
     #[case("redis-cli --cluster info 127.0.0.1:7001")]
+    #[case("./app load-test --users 50 --seats 2")]
     #[case("docker stop redis-1")]
     #[case("docker start redis-1")]
     #[case(

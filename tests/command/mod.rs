@@ -3,6 +3,8 @@
 //! Each test file uses a part of this.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
+mod executable;
+
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -67,12 +69,9 @@ impl Desk {
 
     /// Writes an executable `sh` script into a folder that can stand in the PATH, and returns that folder.
     pub fn script(&self, folder: &str, name: &str, script: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
         let folder = self.path().join(folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join(name);
-        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable::write_executable(&folder.join(name), script);
         folder
     }
 

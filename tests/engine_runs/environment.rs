@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use labrunner::backend::{Backend, BackendError, Clock, Life, NodeState, RealClock};
 use labrunner::cluster::{NodeName, Reply};
-use labrunner::lab::action::{Action, Limits, NodeChange, Output, RedisCliCall};
+use labrunner::lab::action::{Action, AppCall, Limits, NodeChange, Output, RedisCliCall};
 use labrunner::lab::environment::CourseNode;
 use labrunner::resp::{AddressBook, Client};
 use tokio::sync::Notify;
@@ -250,6 +250,28 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+/// What an application says that has one event.
+fn app(call: &AppCall) -> Output {
+    let words: Vec<&str> = call.words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["create-event", ..] => ended(
+            0,
+            r#"{"event":"abcd2345","name":"Concert","seats":10,"on":{"node":"172.30.0.11:7001","slot":4711}}"#,
+            "",
+        ),
+        ["reserve", .., "--seats", "9"] => {
+            ended(10, r#"{"error":"sold out","free":8}"#, "sold out")
+        }
+        ["reserve", ..] => ended(
+            0,
+            r#"{"reservation":"r1","seats":[{"label":"A1","state":"held"},{"label":"A2","state":"held"}]}"#,
+            "",
+        ),
+        ["load-test", ..] => ended(0, "Successful reservations: 50", "clean audit"),
+        _ => panic!("not built: {words:?}"),
+    }
+}
+
 fn ended(exit: i32, stdout: &str, stderr: &str) -> Output {
     let line = |text: &str| {
         if text.is_empty() {
@@ -324,6 +346,7 @@ impl Backend for Environment {
                 }
                 Ok(ended(0, "", ""))
             }
+            Action::App(call) => Ok(app(call)),
             Action::Links { .. } => panic!("not built"),
         }
     }
@@ -353,6 +376,7 @@ impl Backend for Environment {
             }
             Action::Links { node, .. } => format!("links of {node}"),
             Action::RedisCli(call) => call.words.join(" "),
+            Action::App(call) => format!("./app {}", call.words.join(" ")),
         }
     }
 

@@ -8,6 +8,7 @@ mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod application;
 mod background;
 mod background_docker;
 mod commands;

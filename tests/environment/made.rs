@@ -43,6 +43,12 @@ fn without_a_lab_the_course_s_cluster_stands_until_it_is_removed() {
         ask(7003, &["CONFIG", "GET", "cluster-node-timeout"]),
         "cluster-node-timeout 5000"
     );
+    // And by a reader's own application.
+    let told = std::fs::read_to_string(desk.path().join(".labrunner/app.toml")).unwrap();
+    assert!(
+        told.contains("\"172.30.0.16:7006\" = \"127.0.0.1:7006\"\n"),
+        "{told}"
+    );
     let of_course = || {
         let filter = "label=labrunner.run=course";
         docker(&["ps", "--filter", filter, "--format", "{{.ID}} {{.Names}}"])

@@ -113,7 +113,12 @@ fn up(desk: &Desk, lab: &str) -> Ended {
 #[track_caller]
 fn nothing_is_left(desk: &Desk) {
     assert_eq!(left_of("course"), Vec::<String>::new());
-    for name in ["environment.json", "environment.lock", "environment"] {
+    for name in [
+        "app.toml",
+        "environment.json",
+        "environment.lock",
+        "environment",
+    ] {
         assert!(
             !desk.path().join(".labrunner").join(name).exists(),
             "{name} is left"

@@ -4,20 +4,19 @@
 //! Each test file uses a part of this, and has the module `support` beside it.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
+mod ports;
+
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use labrunner::cluster::{Endpoint, NodeName};
 use labrunner::resp::{Address, AddressBook};
 
 use crate::support::{may_run, redis_server};
-
-/// Client ports. A node's bus port is 10000 higher, and from 32768 the system gives ports to everybody's connections.
-const PORTS: std::ops::Range<u16> = 22_000..22_768;
+use ports::free_port;
 
 /// Whether the test can run; see [`may_run`].
 pub fn available(test: &str) -> bool {
@@ -54,7 +53,8 @@ impl Servers {
         let folder = tempfile::tempdir().unwrap();
         let servers = (1..=count)
             .map(|n| {
-                let (port, claim) = free_port();
+                // The listener has shown that nobody else has it.
+                let (port, _, claim) = free_port(Ipv4Addr::UNSPECIFIED);
                 Server {
                     address: Address {
                         name: NodeName::new(format!("redis-{n}")),
@@ -197,26 +197,6 @@ fn last_lines(path: &Path, count: usize) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
-}
-
-/// A port that is free together with its bus port, and the file lock that claims it among our test processes.
-fn free_port() -> (u16, File) {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let claims = std::env::temp_dir().join("labrunner-test-ports");
-    std::fs::create_dir_all(&claims).unwrap();
-    let count = PORTS.end - PORTS.start;
-    // Processes that run side by side start looking at different places.
-    let offset = (std::process::id() % u32::from(count)) as u16;
-    for _ in 0..count {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = PORTS.start + offset.wrapping_add(step) % count;
-        let claim = File::create(claims.join(port.to_string())).unwrap();
-        let free = |port: u16| TcpListener::bind(("0.0.0.0", port)).is_ok();
-        if claim.try_lock().is_ok() && free(port) && free(port + 10_000) {
-            return (port, claim);
-        }
-    }
-    panic!("no free port between {} and {}", PORTS.start, PORTS.end);
 }
 
 /// Polls until `look` has something, or fails with `what` after `limit`.

@@ -193,27 +193,21 @@ fn engine_is_gone(stderr: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::executable::write_executable;
     use super::*;
     use rstest::rstest;
-    use std::os::unix::fs::PermissionsExt;
 
     /// A folder with a program `docker` that runs `script`.
     fn fake(script: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("docker");
-        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("written");
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))
-            .expect("made executable");
+        write_executable(&folder.path().join("docker"), script);
         folder
     }
 
     #[test]
     fn a_setpriv_without_the_option_is_no_leash() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("setpriv");
-        std::fs::write(&file, "#!/bin/sh\nexit 1\n").expect("written");
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))
-            .expect("made executable");
+        write_executable(&folder.path().join("setpriv"), "exit 1");
         assert_eq!(find_leash(folder.path().as_os_str()), None);
         assert_eq!(find_leash(OsStr::new("/nowhere")), None);
     }

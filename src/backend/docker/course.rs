@@ -191,6 +191,7 @@ fn names(image: String, folder: PathBuf, lock: PathBuf) -> Names {
         image,
         lock,
         sharing: Sharing::WithOthers,
+        app: None,
     }
 }
 

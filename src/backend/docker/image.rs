@@ -117,25 +117,21 @@ pub(super) async fn fetch(client: &Client, image: &Image, pull: bool) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use super::super::executable::write_executable;
     use super::*;
     use rstest::rstest;
-    use std::os::unix::fs::PermissionsExt;
 
     /// A docker that has these images, one made by `.ci/images` if so said, and a registry that has `redis:7.2` alone.
     fn fake(here: &str, made_here: &str) -> (tempfile::TempDir, Client) {
         let folder = tempfile::tempdir().expect("a folder");
         let script = format!(
-            "#!/bin/sh
-            case \"$1 $2\" in
+            "case \"$1 $2\" in
             'image inspect') for i in {here} none; do [ \"$5\" = \"$i\" ] && exit 0; done; exit 1 ;;
             'image ls') printf '%s' '{made_here}' ;;
             'pull --quiet') [ \"$3\" = redis:7.2 ] || {{ echo \"manifest for $3 not found\" >&2; exit 1; }} ;;
             esac"
         );
-        let file = folder.path().join("docker");
-        std::fs::write(&file, script).expect("written");
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755))
-            .expect("made executable");
+        write_executable(&folder.path().join("docker"), &script);
         let client = Client::find(folder.path().as_os_str()).expect("found");
         (folder, client)
     }

@@ -8,10 +8,14 @@
 //! traffic: a node that is cut off by `docker network disconnect` can't be reached from the host either, until it is connected again.
 
 mod addresses;
+mod app;
 pub mod clean;
 mod client;
 mod compose;
 pub mod course;
+#[cfg(test)]
+#[path = "../../../tests/command/executable.rs"]
+mod executable;
 mod image;
 mod lock;
 mod perform;
@@ -61,6 +65,8 @@ pub struct DockerOptions {
     pub first_port: Option<u16>,
     /// Where runs keep their files; this one's are in `runs/<run>`.
     pub state_dir: PathBuf,
+    /// The program whose `app` is the application; without, this one, if it is called `labrunner`.
+    pub app: Option<PathBuf>,
 }
 
 /// An environment of containers.
@@ -91,6 +97,8 @@ struct Inner {
     toolboxes: Arc<Toolboxes>,
     clock: Arc<RealClock>,
     why: String,
+    /// The program whose `app` is the application; without, this one.
+    app: Option<PathBuf>,
     /// How many containers are started at once.
     parallel: usize,
     /// Fires when the environment is being removed: whatever is under way stops.

@@ -37,6 +37,10 @@ impl Inner {
                 let program = self.client.program(self.docker_words(action));
                 run_program(program, limits.time, limits.output, cancel).await?
             }
+            Action::App(call) => {
+                let ended = self.app(call, limits, cancel).await?;
+                return Ok(output(ended, |text| self.app_to_course(text)));
+            }
             Action::RedisCli(call) => {
                 let refusing = self.refusing(&Terms::by_loopback(call)).await;
                 let args = self.terms.redis_cli(call, &refusing).map_err(not_ours)?;
@@ -46,7 +50,7 @@ impl Inner {
                     .await?
             }
         };
-        Ok(self.output(ended))
+        Ok(output(ended, |text| self.terms.to_course(text)))
     }
 
     /// See [`crate::backend::Backend::explain`].
@@ -60,6 +64,7 @@ impl Inner {
                 .into_iter()
                 .chain(self.docker_words(action))
                 .collect(),
+            Action::App(call) => self.explain_app(call),
             // A call that can't be made is refused when it is performed; here it is shown as typed.
             Action::RedisCli(call) => self.toolboxes.explain(
                 self.terms
@@ -185,22 +190,23 @@ impl Inner {
                 words.extend([self.terms.network(), self.terms.container(node.as_str())]);
                 words
             }
-            Action::RedisCli(_) => Vec::new(),
+            Action::RedisCli(_) | Action::App(_) => Vec::new(),
         }
     }
+}
 
-    fn output(&self, ended: Ended) -> Output {
-        Output {
-            exit: match ended.ending {
-                Ending::Exited(code) => Some(code),
-                Ending::TimedOut | Ending::Cancelled => None,
-            },
-            stdout: self.terms.to_course(&ended.stdout),
-            stderr: self.terms.to_course(&ended.stderr),
-            combined: self.terms.to_course(&ended.combined),
-            cut_bytes: ended.cut_bytes,
-            took: ended.took,
-        }
+/// What came of a program, put into the course's terms by `to_course`.
+fn output(ended: Ended, to_course: impl Fn(&str) -> String) -> Output {
+    Output {
+        exit: match ended.ending {
+            Ending::Exited(code) => Some(code),
+            Ending::TimedOut | Ending::Cancelled => None,
+        },
+        stdout: to_course(&ended.stdout),
+        stderr: to_course(&ended.stderr),
+        combined: to_course(&ended.combined),
+        cut_bytes: ended.cut_bytes,
+        took: ended.took,
     }
 }
 

@@ -82,6 +82,10 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
             lock: lock.path().to_owned(),
             run: options.run,
             sharing: Sharing::Alone,
+            // It is not run where we were started.
+            app: options
+                .app
+                .map(|path| std::path::absolute(&path).unwrap_or(path)),
         },
     );
     *inner.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
@@ -161,6 +165,8 @@ pub(super) struct Names {
     /// run is alive. Of one that is shared: the lock under which it is changed.
     pub(super) lock: PathBuf,
     pub(super) sharing: Sharing,
+    /// The program whose `app` is the application; without, this one.
+    pub(super) app: Option<PathBuf>,
 }
 
 /// Puts an environment together. Nothing is made, and nothing is asked.
@@ -216,6 +222,7 @@ pub(super) fn assemble(
         sharing: names.sharing,
         owner,
         why: String::new(),
+        app: names.app,
         client,
         compose,
         terms,

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::app_config;
 use crate::admin::GivenKeys;
 use crate::backend::BackendError;
 use crate::cluster::{NodeName, Slot, SlotSet};
@@ -137,10 +138,11 @@ impl Standing {
         parse(&text, &path).map(Some)
     }
 
-    /// Puts the handle into `state_dir`, in place of one that is there. Whoever reads meanwhile finds the old one or the new one.
+    /// Puts the handle into `state_dir`, and what the application reads, in place of those that are there. Whoever reads meanwhile finds
+    /// the old one or the new one.
     ///
     /// # Errors
-    /// `Unavailable` when the file can't be written.
+    /// `Unavailable` when a file can't be written.
     pub fn write(&self, state_dir: &Path) -> Result<(), BackendError> {
         let path = path(state_dir);
         let written = || -> io::Result<()> {
@@ -161,23 +163,30 @@ impl Standing {
             }
             put
         };
-        written().map_err(|error| BackendError::Unavailable {
+        let unwritten = |path: &Path, error: &io::Error| BackendError::Unavailable {
             what: format!("can't write {}: {error}", path.display()),
             help: "make its folder writable, or choose another: --state-dir DIR".to_owned(),
-        })
+        };
+        written().map_err(|error| unwritten(&path, &error))?;
+        // After the handle: by a handle, whatever else is there is found and removed.
+        app_config::write(self, state_dir)
+            .map_err(|error| unwritten(&app_config::path(state_dir), &error))
     }
 
-    /// Removes the handle from `state_dir`. One that is not there is removed already.
+    /// Removes the handle from `state_dir`, and what the application reads. What is not there is removed already.
     ///
     /// # Errors
-    /// `Broken` when the file resists.
+    /// `Broken` when a file resists.
     pub fn forget(state_dir: &Path) -> Result<(), BackendError> {
+        let resists = |path: &Path, error: &io::Error| BackendError::Broken {
+            what: format!("can't remove {}: {error}", path.display()),
+            help: "remove it by hand".to_owned(),
+        };
+        app_config::remove(state_dir)
+            .map_err(|error| resists(&app_config::path(state_dir), &error))?;
         let path = path(state_dir);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(BackendError::Broken {
-                what: format!("can't remove {}: {error}", path.display()),
-                help: "remove it by hand".to_owned(),
-            }),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(resists(&path, &error)),
             _ => Ok(()),
         }
     }
@@ -378,7 +387,7 @@ mod tests {
                 hot_slot: Some((Slot::new(100).expect("a slot"), 3)),
             })
         );
-        let names: Vec<String> = fs::read_dir(&state)
+        let mut names: Vec<String> = fs::read_dir(&state)
             .expect("a folder")
             .map(|entry| {
                 entry
@@ -388,8 +397,10 @@ mod tests {
                     .into_owned()
             })
             .collect();
-        assert_eq!(names, [NAME], "nothing else is left");
+        names.sort();
+        assert_eq!(names, ["app.toml", NAME], "nothing else is left");
         Standing::forget(&state).expect("removed");
+        assert_eq!(fs::read_dir(&state).expect("a folder").count(), 0);
         assert_eq!(Standing::read(&state).expect("no handle"), None);
         Standing::forget(&state).expect("removed already");
     }

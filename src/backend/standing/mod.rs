@@ -5,11 +5,13 @@
 //!
 //! - `environment.json`: the [`Standing`], written before the first container is made (phase `making`) and again when all is
 //!   ready;
+//! - `app.toml`: where the application finds its cluster, if a reader starts it by hand;
 //! - `environment.lock`: held by whoever changes the environment; by its path is said whose it is;
 //! - `environment/`: the definition that compose reads, and who uses which toolbox.
 //!
 //! Docker has the rest: what carries the label `labrunner.run=course`.
 
+mod app_config;
 mod handle;
 mod lock;
 

@@ -13,7 +13,7 @@ use labrunner::backend::{Backend, BackendError};
 use labrunner::cluster::NodeName;
 use labrunner::lab::action::Limits;
 use labrunner::lab::environment::CourseNode;
-use labrunner::lab::target::Target;
+use labrunner::lab::target::{DEFAULT_SEATS, DEFAULT_USERS, MOST_SEATS, MOST_USERS, Target};
 use labrunner::targets::{self, Told};
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +76,15 @@ enum Command {
         #[arg(value_parser = node)]
         node: NodeName,
     },
+    /// Let many users at once want seats of one event, and see that no seat is sold twice
+    LoadTest {
+        /// How many users
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_USERS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_USERS)))]
+        users: u32,
+        /// How many seats each of them wants
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_SEATS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SEATS)))]
+        seats: u32,
+    },
 }
 
 impl Command {
@@ -89,6 +98,14 @@ impl Command {
             Command::Recover { node } => (Target::Recover { node: node.clone() }, true),
             Command::AddReplica => (Target::ScaleAddReplica, true),
             Command::ScaleDown { node } => (Target::ScaleDown { node: node.clone() }, true),
+            // It changes keys, and nothing of the cluster: what happens to a load in a failover is what one wants to see.
+            Command::LoadTest { users, seats } => (
+                Target::LoadTest {
+                    users: *users,
+                    seats: *seats,
+                },
+                false,
+            ),
         };
         Some(target)
     }
@@ -102,6 +119,7 @@ impl Command {
             Command::Recover { .. } => "recover",
             Command::AddReplica => "add-replica",
             Command::ScaleDown { .. } => "scale-down",
+            Command::LoadTest { .. } => "load-test",
         }
     }
 }

@@ -113,7 +113,11 @@ pub static JSON: Table = Table {
     doc: "A value in JSON that the command printed.",
     rule: Rule::SomeKind,
     keys: &[
-        required("path", Shape::JsonPath, "Where: `.seats[0].state`."),
+        required(
+            "path",
+            Shape::JsonPath,
+            "Where: `.seats[0].state`, `.per_node[\"172.30.0.11:7001\"].share`.",
+        ),
         kind("equals", Shape::Template, "It is this."),
         kind(
             "is",

@@ -1,13 +1,17 @@
 //! `make TARGET [VAR=value]`: one of the course's targets.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
+use super::app::table::{SEATS_OF_A_LOAD, USERS_OF_A_LOAD, check_number};
 use super::words::Word;
 use super::{LineFault, Parsed, Value};
 use crate::cluster::NodeName;
 use crate::lab::environment::CourseNode;
 use crate::lab::fault::{nearest, suggest};
-use crate::lab::target::Target;
+use crate::lab::target::{DEFAULT_SEATS, DEFAULT_USERS, Target};
 use crate::lab::template::Template;
 
 /// A line of make that was understood.
@@ -16,7 +20,7 @@ pub struct MakeLine {
     name: Name,
     /// The target's word.
     pub(super) word: Word,
-    node: Option<Template>,
+    variables: Vec<(Variable, Template)>,
 }
 
 /// A target without its variables.
@@ -29,10 +33,19 @@ pub(in crate::lab) enum Name {
     Recover,
     ScaleAddReplica,
     ScaleDown,
+    LoadTest,
 }
 
-/// The targets as typed, each with what it does, for the reference. `NODE` stands where it can be said.
-pub(in crate::lab) const TARGETS: [(&str, Name, &str); 7] = [
+/// A variable of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::lab) enum Variable {
+    Node,
+    Users,
+    Seats,
+}
+
+/// The targets as typed, each with what it does, for the reference.
+pub(in crate::lab) const TARGETS: [(&str, Name, &str); 8] = [
     (
         "cluster-nodes",
         Name::ClusterNodes,
@@ -68,26 +81,71 @@ pub(in crate::lab) const TARGETS: [(&str, Name, &str); 7] = [
         Name::ScaleDown,
         "Moves all slots of the master that `NODE=` says to the others.",
     ),
+    (
+        "load-test",
+        Name::LoadTest,
+        "Lets many users at once want seats of one event, by `./app load-test`: 50 users 2 seats each, or what `USERS=` and `SEATS=` say.",
+    ),
 ];
 
-/// A target of the course that this version can't carry out.
-const LATER: &str = "load-test";
-/// The one variable that a target of a lab can take.
-const VARIABLE: &str = "NODE";
 /// The node that is meant by a target which can do without `NODE`.
 const DEFAULT_NODE: &str = "redis-1";
-const NODES: &str = "NODE takes a port, 7001 to 7008, or a name, redis-1 to redis-8";
+
+impl Variable {
+    /// As typed.
+    pub(in crate::lab) fn name(self) -> &'static str {
+        match self {
+            Variable::Node => "NODE",
+            Variable::Users => "USERS",
+            Variable::Seats => "SEATS",
+        }
+    }
+
+    /// A value that is good, for the reference and for helps.
+    pub(in crate::lab) fn example(self) -> &'static str {
+        match self {
+            Variable::Node => "7007",
+            Variable::Users => "50",
+            Variable::Seats => "2",
+        }
+    }
+
+    fn help(self) -> String {
+        let number = |(min, max)| format!("{} takes a number from {min} to {max}", self.name());
+        match self {
+            Variable::Node => {
+                "NODE takes a port, 7001 to 7008, or a name, redis-1 to redis-8".to_owned()
+            }
+            Variable::Users => number(USERS_OF_A_LOAD),
+            Variable::Seats => number(SEATS_OF_A_LOAD),
+        }
+    }
+
+    fn check(self, text: &str) -> Result<(), String> {
+        let number = |(min, max)| check_number(text, min, max);
+        match self {
+            Variable::Node => node(text).map(drop),
+            Variable::Users => number(USERS_OF_A_LOAD),
+            Variable::Seats => number(SEATS_OF_A_LOAD),
+        }
+    }
+}
 
 impl Name {
-    /// Whether `NODE` belongs to it, and if so, whether it has to be there.
-    pub(in crate::lab) fn takes_node(self) -> Option<bool> {
+    /// The variables that belong to it, and whether each has to be there.
+    pub(in crate::lab) fn variables(self) -> &'static [(Variable, bool)] {
         match self {
-            Name::Failover | Name::Recover => Some(false),
-            Name::ScaleDown => Some(true),
+            Name::Failover | Name::Recover => &[(Variable::Node, false)],
+            Name::ScaleDown => &[(Variable::Node, true)],
+            Name::LoadTest => &[(Variable::Users, false), (Variable::Seats, false)],
             Name::ClusterNodes | Name::ClusterInfo | Name::WatchCluster | Name::ScaleAddReplica => {
-                None
+                &[]
             }
         }
+    }
+
+    fn takes(self, variable: Variable) -> bool {
+        self.variables().iter().any(|(own, _)| *own == variable)
     }
 }
 
@@ -111,13 +169,26 @@ impl MakeLine {
     }
 
     pub(super) fn fill(&self, value: Value<'_>) -> Result<Target, String> {
-        let node = match &self.node {
+        let mut said = |variable: Variable| -> Result<Option<String>, String> {
+            let given = self.variables.iter().find(|(own, _)| *own == variable);
+            let Some((_, template)) = given else {
+                return Ok(None);
+            };
+            let text = template.fill(|reference| value(reference))?;
+            variable
+                .check(&text)
+                .map_err(|what| format!("{}={text}: {what}", variable.name()))?;
+            Ok(Some(text))
+        };
+        let node = match said(Variable::Node)? {
             None => NodeName::new(DEFAULT_NODE),
-            Some(template) => {
-                let text = template.fill(|reference| value(reference))?;
-                let found = node(&text).map_err(|what| format!("{VARIABLE}={text}: {what}"));
-                found?.name()
-            }
+            Some(text) => node(&text)?.name(),
+        };
+        let mut number = |variable, default| {
+            let text = said(variable)?;
+            text.map_or(Ok(default), |text| {
+                text.parse().map_err(|_| variable.help())
+            })
         };
         Ok(match self.name {
             Name::ClusterNodes => Target::ClusterNodes,
@@ -127,6 +198,10 @@ impl MakeLine {
             Name::Recover => Target::Recover { node },
             Name::ScaleAddReplica => Target::ScaleAddReplica,
             Name::ScaleDown => Target::ScaleDown { node },
+            Name::LoadTest => Target::LoadTest {
+                users: number(Variable::Users, DEFAULT_USERS)?,
+                seats: number(Variable::Seats, DEFAULT_SEATS)?,
+            },
         })
     }
 }
@@ -198,27 +273,35 @@ pub(super) fn parse(program: &Word, rest: &[Word]) -> Parsed<MakeLine> {
         }
         return Err(faults);
     };
-    let mut node = None;
+    let mut said: Vec<(Variable, Template)> = Vec::new();
     for (word, sign) in variables {
-        match variable(word, sign, name, node.is_some()) {
-            Ok(template) => node = Some(template),
+        match variable(word, sign, name, &said) {
+            Ok(found) => said.push(found),
             Err(fault) => faults.push(fault),
         }
     }
-    if name.takes_node() == Some(true) && node.is_none() && faults.is_empty() {
+    let there = |variable| said.iter().any(|(own, _)| *own == variable);
+    let mut missing = name.variables().iter().filter(|(_, has_to)| *has_to);
+    if faults.is_empty()
+        && let Some((variable, _)) = missing.find(|(variable, _)| !there(*variable))
+    {
         let typed = word.as_written();
         faults.push(
             LineFault::new(
                 word.range.clone(),
                 format!("`{typed}` isn't told which node"),
-                "add `NODE=7007`",
+                format!("add `{}={}`", variable.name(), variable.example()),
             )
-            .help(NODES),
+            .help(variable.help()),
         );
     }
     if faults.is_empty() {
         let word = word.clone();
-        Ok(MakeLine { name, word, node })
+        Ok(MakeLine {
+            name,
+            word,
+            variables: said,
+        })
     } else {
         Err(faults)
     }
@@ -236,19 +319,7 @@ fn target(word: &Word) -> Result<Name, LineFault> {
     if let Some((_, name, _)) = TARGETS.iter().find(|(name, ..)| *name == text) {
         return Ok(*name);
     }
-    if text == LATER {
-        return Err(LineFault::new(
-            word.range.clone(),
-            format!("this version of labrunner can't run the target `{LATER}` yet"),
-            "here",
-        )
-        .help(format!(
-            "it belongs to the course; what can be run are {}",
-            targets().join(", ")
-        )));
-    }
-    let known: Vec<&str> = targets().into_iter().chain([LATER]).collect();
-    let (label, _) = suggest(text, &known);
+    let (label, _) = suggest(text, &targets());
     Err(LineFault::new(
         word.range.clone(),
         format!("`{text}` is not one of the course's targets"),
@@ -257,182 +328,76 @@ fn target(word: &Word) -> Result<Name, LineFault> {
     .help(format!("the targets are {}", targets().join(", "))))
 }
 
-/// What a word of the form `NAME=value`, with the sign at `sign`, says of the target's node.
-fn variable(word: &Word, sign: usize, target: Name, given: bool) -> Result<Template, LineFault> {
-    let (variable, value) = (&word.as_written()[..sign], &word.as_written()[sign + 1..]);
+/// What a word of the form `NAME=value`, with the sign at `sign`, says to the target, to which `said` was said before.
+fn variable(
+    word: &Word,
+    sign: usize,
+    target: Name,
+    said: &[(Variable, Template)],
+) -> Result<(Variable, Template), LineFault> {
+    let (typed, value) = (&word.as_written()[..sign], &word.as_written()[sign + 1..]);
     let at = |part: Range<usize>| word.place(part);
     let target_name = TARGETS
         .iter()
         .find(|(_, name, _)| *name == target)
         .map_or("", |(typed, ..)| typed);
-    if variable != VARIABLE {
-        let label = nearest(variable, [VARIABLE])
+    let all = [Variable::Node, Variable::Users, Variable::Seats];
+    let of_target = || target.variables().iter().map(|(variable, _)| *variable);
+    let known = all.into_iter().find(|variable| variable.name() == typed);
+    // NODE is the variable of most targets; who writes it knows what it is.
+    let known = known.filter(|variable| *variable == Variable::Node || target.takes(*variable));
+    let Some(variable) = known else {
+        let names = match of_target().next() {
+            Some(_) => of_target().map(Variable::name).collect(),
+            None => vec![Variable::Node.name()],
+        };
+        let label = nearest(typed, names)
             .map_or("here".to_owned(), |near| format!("did you mean `{near}`?"));
-        let help = match target.takes_node() {
-            Some(_) => format!("`make {target_name}` takes {VARIABLE}, as in `NODE=7007`"),
-            None => format!("`make {target_name}` takes no variable"),
+        let taken: Vec<String> = of_target()
+            .map(|variable| format!("{}, as in `{0}={}`", variable.name(), variable.example()))
+            .collect();
+        let help = match taken.is_empty() {
+            false => format!("`make {target_name}` takes {}", taken.join(", and ")),
+            true => format!("`make {target_name}` takes no variable"),
         };
         return Err(LineFault::new(
             at(0..sign),
-            format!("`{variable}` is not a variable of `make {target_name}`"),
+            format!("`{typed}` is not a variable of `make {target_name}`"),
             label,
         )
         .help(help));
-    }
-    if target.takes_node().is_none() {
+    };
+    let name = variable.name();
+    if !target.takes(variable) {
         return Err(LineFault::new(
             word.range.clone(),
-            format!("`make {target_name}` takes no {VARIABLE}"),
+            format!("`make {target_name}` takes no {name}"),
             "here",
         )
         .help("it is the same for all nodes: leave this out"));
     }
-    if given {
+    if said.iter().any(|(said, _)| *said == variable) {
         return Err(LineFault::new(
             word.range.clone(),
-            format!("{VARIABLE} is there twice"),
+            format!("{name} is there twice"),
             "the second one",
         )
-        .help("a target works on one node: make it a step of its own, or an item of `each`"));
+        .help("a target takes it once: make it a step of its own, or an item of `each`"));
     }
     if value.is_empty() {
         return Err(LineFault::new(
             word.range.clone(),
-            format!("{VARIABLE} has no value"),
+            format!("{name} has no value"),
             "nothing after the sign",
         )
-        .help(NODES));
+        .help(variable.help()));
     }
     let value_at = at(sign + 1..word.as_written().len());
     // The whole word was read as a template before, so that a part of it after a sign outside of all places is one too.
     let template = Template::parse(value)
         .map_err(|fault| LineFault::new(value_at.clone(), fault.what, "here"))?;
-    match template.literal().map(node) {
-        Some(Err(what)) => Err(LineFault::new(value_at, what, "here").help(NODES)),
-        _ => Ok(template),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Filled, Line, Task};
-    use super::*;
-    use rstest::rstest;
-
-    fn fill(text: &str) -> Result<Filled, String> {
-        Line::parse(text)
-            .unwrap()
-            .fill(|reference| match reference.path.join(".").as_str() {
-                "each.port" => Ok("7007".to_owned()),
-                "each.name" => Ok("redis-7".to_owned()),
-                "odd" => Ok("9999".to_owned()),
-                "evil" => Ok("7007; id".to_owned()),
-                other => Err(format!("no value for {other}")),
-            })
-    }
-
-    fn down(name: &str) -> Target {
-        let node = NodeName::new(name);
-        Target::ScaleDown { node }
-    }
-
-    #[rstest]
-    #[case("make cluster-nodes", Target::ClusterNodes)]
-    #[case("make cluster-info", Target::ClusterInfo)]
-    #[case("make watch-cluster", Target::WatchCluster)]
-    #[case("make failover", Target::Failover { node: NodeName::new("redis-1") })]
-    #[case("make failover NODE=7002", Target::Failover { node: NodeName::new("redis-2") })]
-    #[case("make recover", Target::Recover { node: NodeName::new("redis-1") })]
-    #[case("make recover NODE=redis-3", Target::Recover { node: NodeName::new("redis-3") })]
-    #[case("make scale-add-replica", Target::ScaleAddReplica)]
-    #[case("make scale-down NODE=7007", down("redis-7"))]
-    #[case("make NODE=7007 scale-down", down("redis-7"))]
-    #[case("make scale-down NODE='redis-7'", down("redis-7"))]
-    #[case("make scale-down NODE=${each.port}", down("redis-7"))]
-    #[case("make scale-down NODE=${each.name}", down("redis-7"))]
-    #[case("make scale-down \"NODE=${each.port}\"", down("redis-7"))]
-    fn a_target_is_what_the_reader_types(#[case] text: &str, #[case] target: Target) {
-        assert_eq!(fill(text).unwrap().task, Task::Target(target));
-    }
-
-    /// What a target says of itself is what a reader types for it.
-    #[test]
-    fn every_target_is_shown_as_it_is_typed() {
-        let mut seen = Vec::new();
-        for (name, target, _) in TARGETS {
-            let mut lines = vec![format!("make {name}")];
-            if let Some(has_to) = target.takes_node() {
-                let nodes = CourseNode::all().filter(|node| node.number() > 1 || has_to);
-                lines.extend(nodes.map(|node| format!("make {name} NODE={}", node.port())));
-                lines.drain(..usize::from(has_to));
-            }
-            for typed in lines {
-                let Task::Target(target) = fill(&typed).unwrap().task else {
-                    panic!("{typed}")
-                };
-                assert_eq!(target.to_string(), typed);
-                assert_eq!(
-                    Line::parse(&typed).unwrap().is_endless(),
-                    target.is_endless()
-                );
-                assert!(!seen.contains(&target), "{typed}");
-                seen.push(target);
-            }
-        }
-        assert_eq!(seen.len(), 4 + 3 * 8);
-    }
-
-    #[test]
-    fn what_a_target_prints_can_be_filtered() {
-        let filled = fill("make cluster-nodes | grep -E \"(master|slave)\"").unwrap();
-        assert_eq!(filled.task, Task::Target(Target::ClusterNodes));
-        assert_eq!(filled.filters.len(), 1);
-    }
-
-    #[rstest]
-    #[case(
-        "make scale-down NODE=${odd}",
-        "NODE=9999: there is no node on port 9999"
-    )]
-    #[case(
-        "make scale-down NODE=${evil}",
-        "NODE=7007; id: `7007; id` is not a node of this environment"
-    )]
-    #[case("make scale-down NODE=${nothing}", "no value for nothing")]
-    fn what_a_value_brings_is_checked_when_it_is_there(#[case] text: &str, #[case] why: &str) {
-        assert_eq!(fill(text).unwrap_err(), why);
-    }
-
-    /// Each with the part of the line at which the caret stands.
-    #[rstest]
-    #[case("make", "make", "isn't told which target")]
-    #[case("make NODE=7001", "make", "isn't told which target")]
-    #[case("make cluster-node", "cluster-node", "not one of the course's targets")]
-    #[case("make all", "all", "not one of the course's targets")]
-    #[case("make load-test USERS=50 SEATS=2", "load-test", "can't run")]
-    #[case("make scale-down", "scale-down", "isn't told which node")]
-    #[case("make scale-down NOED=7007", "NOED", "not a variable")]
-    #[case("make failover USERS=5", "USERS", "not a variable")]
-    #[case("make cluster-info NODE=7001", "NODE=7001", "takes no NODE")]
-    #[case("make failover NODE=9999", "9999", "no node on port 9999")]
-    #[case("make failover NODE=70001", "70001", "not a node")]
-    #[case("make failover NODE='redis-9'", "redis-9", "not a node")]
-    #[case("make failover NODE=", "NODE=", "has no value")]
-    #[case("make failover NODE='$(id)'", "$(id)", "not a node")]
-    #[case("make failover NODE=$(id)", "$(", "no shell")]
-    #[case("make failover NODE=7001 NODE=7002", "NODE=7002", "twice")]
-    #[case("make -j4 cluster-nodes", "-j4", "no meaning")]
-    #[case("make cluster-nodes -s", "-s", "no meaning")]
-    #[case("make failover recover", "recover", "second one")]
-    #[case("make ${odd}", "${odd}", "can't be a value")]
-    #[case("make watch-cluster | grep master", "grep master", "draws a screen")]
-    fn what_is_not_a_target_is_refused(#[case] text: &str, #[case] at: &str, #[case] why: &str) {
-        let faults = Line::parse(text).unwrap_err();
-        let [fault] = &faults[..] else {
-            panic!("{faults:?}")
-        };
-        assert_eq!(&text[fault.range.clone()], at);
-        assert!(fault.what.contains(why), "{fault:?}");
-        assert!(fault.help.is_some(), "{fault:?}");
+    match template.literal().map(|text| variable.check(text)) {
+        Some(Err(what)) => Err(LineFault::new(value_at, what, "here").help(variable.help())),
+        _ => Ok((variable, template)),
     }
 }

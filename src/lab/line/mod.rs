@@ -1,6 +1,7 @@
 //! A `run` line: what the reader would type, understood as one of a closed set of verbs. There is no shell; what is not
 //! understood is refused when the lab is loaded, with its place.
 
+pub mod app;
 pub(super) mod docker;
 pub mod grep;
 pub(super) mod make;
@@ -11,6 +12,7 @@ pub mod words;
 use std::ops::Range;
 use std::time::Duration;
 
+use self::app::AppLine;
 use self::docker::DockerLine;
 use self::grep::Grep;
 use self::make::MakeLine;
@@ -23,7 +25,14 @@ use super::target::Target;
 use super::template::{Reference, Template};
 
 /// The programs that a line can start with.
-pub(super) const PROGRAMS: [&str; 5] = ["docker", "docker-compose", "redis-cli", "make", "watch"];
+pub(super) const PROGRAMS: [&str; 6] = [
+    "docker",
+    "docker-compose",
+    "redis-cli",
+    "./app",
+    "make",
+    "watch",
+];
 
 /// A line that was understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +52,8 @@ pub enum Verb {
     Docker(DockerLine),
     /// `redis-cli …`.
     RedisCli(RedisCliLine),
+    /// `./app …`.
+    App(AppLine),
     /// `make …`.
     Make(MakeLine),
     /// `watch …`.
@@ -144,6 +155,7 @@ impl Line {
             Some("docker") => docker::parse(program, rest).map(Verb::Docker),
             Some("docker-compose") => docker::parse_compose(program, rest).map(Verb::Docker),
             Some("redis-cli") => redis_cli::parse(program, rest).map(Verb::RedisCli),
+            Some("./app") => app::parse(program, rest).map(Verb::App),
             Some("make") => make::parse(program, rest).map(Verb::Make),
             Some("watch") => watch::parse(program, rest).map(Verb::Watch),
             Some(other) => Err(vec![refuse(program, other)]),
@@ -188,6 +200,7 @@ impl Line {
         let task = match &self.verb {
             Verb::Docker(line) => Task::Action(line.fill(value)?),
             Verb::RedisCli(line) => Task::Action(Action::RedisCli(line.fill(value)?)),
+            Verb::App(line) => Task::Action(Action::App(line.fill(value)?)),
             Verb::Make(line) => Task::Target(line.fill(value)?),
             Verb::Watch(line) => Task::Watch {
                 every: line.every,
@@ -210,7 +223,7 @@ impl Line {
     pub fn redis_cli(&self) -> Option<&RedisCliLine> {
         match &self.verb {
             Verb::RedisCli(line) => Some(line),
-            Verb::Docker(_) | Verb::Make(_) | Verb::Watch(_) => None,
+            Verb::Docker(_) | Verb::App(_) | Verb::Make(_) | Verb::Watch(_) => None,
         }
     }
 
@@ -219,14 +232,14 @@ impl Line {
         match &self.verb {
             Verb::RedisCli(line) => line.moves_from().is_some(),
             Verb::Make(line) => line.moves_slots(),
-            Verb::Docker(_) | Verb::Watch(_) => false,
+            Verb::Docker(_) | Verb::App(_) | Verb::Watch(_) => false,
         }
     }
 
     /// Whether it goes on until it is stopped: `watch …`, `make watch-cluster`.
     pub fn is_endless(&self) -> bool {
         match &self.verb {
-            Verb::Docker(_) | Verb::RedisCli(_) => false,
+            Verb::Docker(_) | Verb::RedisCli(_) | Verb::App(_) => false,
             Verb::Make(line) => line.is_endless(),
             Verb::Watch(_) => true,
         }
@@ -252,7 +265,8 @@ fn no_filter(verb: &Verb, stage: &[Word]) -> Option<LineFault> {
 
 fn refuse(program: &Word, name: &str) -> LineFault {
     let help = match name {
-        "./app" | "app" | "psql" => {
+        "app" => "write `./app`, as it is typed in a checkout of the course".to_owned(),
+        "psql" => {
             format!(
                 "`{name}` belongs to the course, but this version of labrunner can't run it yet; write the command behind it"
             )
@@ -260,10 +274,13 @@ fn refuse(program: &Word, name: &str) -> LineFault {
         "sudo" | "bash" | "sh" | "cd" | "export" => {
             "there is no shell: write the command itself, as the reader would type it".to_owned()
         }
-        _ => "a line can call `docker`, `docker compose`, `redis-cli`, `make` and `watch`, and filter with `| grep`"
+        _ => "a line can call `docker`, `docker compose`, `redis-cli`, `./app`, `make` and `watch`, and filter with `| grep`"
             .to_owned(),
     };
-    let (label, _) = suggest(name, &PROGRAMS);
+    let label = match name {
+        "app" => "did you mean `./app`?".to_owned(),
+        _ => suggest(name, &PROGRAMS).0,
+    };
     LineFault::new(
         program.range.clone(),
         format!("`{name}` is not a program that a lab can run"),
@@ -360,7 +377,9 @@ mod tests {
     #[rstest]
     #[case("", "there is no command")]
     #[case("rm -rf /", "not a program")]
-    #[case("./app availability", "not a program")]
+    #[case("app availability", "not a program")]
+    #[case("./app availability", "needs `--event`")]
+    #[case("psql -c 'SELECT 1'", "not a program")]
     #[case("redis-clii -p 7001 PING", "not a program")]
     #[case("redis-cli -p 7001 PING; ls", "`;`")]
     #[case("redis-cli -p 7001 PING && ls", "`&`")]
@@ -413,7 +432,7 @@ mod tests {
     proptest::proptest! {
         /// Whatever is typed, it is understood, or refused at places that are in it.
         #[test]
-        fn no_line_panics(text in "(redis-cli|docker|docker compose|make|watch|failover|scale-down|watch-cluster|NODE=|-n|1|grep|-p|--cluster|reshard| |'|\"|\\||\\$\\{|\\}|7001|é|\\\\){0,12}") {
+        fn no_line_panics(text in "(redis-cli|docker|docker compose|make|watch|./app|reserve|session|show|--event|--seats=|--json|--map|failover|scale-down|watch-cluster|NODE=|-n|1|grep|-p|--cluster|reshard| |'|\"|\\||\\$\\{|\\}|7001|é|\\\\){0,12}") {
             if let Err(faults) = Line::parse(&text) {
                 proptest::prop_assert!(!faults.is_empty());
                 for fault in faults {
@@ -425,7 +444,7 @@ mod tests {
         /// The same where most is right, so that the slips are deep inside of a line.
         #[test]
         fn nearly_right_lines_are_refused_where_they_are_wrong(
-            text in "(watch (-n ?[0-9.]{0,3} )?['\"]?)?(make (failover|recover|scale-down|cluster-info|é)( NODE=('|\")?(700[0-9]|redis-[0-9]|\\$\\{x\\}|\\\\)('|\")?)?|redis-cli -p 700[0-9] GET (a|'é b'|\\$\\{x\\}))( \\| grep (-[a-zE] )?(x|\\(|'é))?['\"]?"
+            text in "(watch (-n ?[0-9.]{0,3} )?['\"]?)?(make (failover|recover|scale-down|cluster-info|é)( NODE=('|\")?(700[0-9]|redis-[0-9]|\\$\\{x\\}|\\\\)('|\")?)?|redis-cli -p 700[0-9] GET (a|'é b'|\\$\\{x\\})|\\./app (--json )?(show|reserve|session (login|é)|load-test|watch)( --(event|user|seats|for|rate|on-slots|name|é)(=| )('|\")?(1|é|5s|\\$\\{x\\}|-1)('|\")?){0,3})( \\| grep (-[a-zE] )?(x|\\(|'é))?['\"]?"
         ) {
             match Line::parse(&text) {
                 Ok(line) => {

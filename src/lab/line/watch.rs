@@ -207,6 +207,14 @@ fn refuse(inner: &Line, program: Range<usize>) -> Option<LineFault> {
     let fault = match &inner.verb {
         Verb::Watch(_) => watch_of_a_watch(program),
         Verb::Docker(_) => changes(program, "docker"),
+        Verb::App(app) if app.only_looks() => return None,
+        Verb::App(app) => {
+            let range = match (app.name.first(), app.name.last()) {
+                (Some(first), Some(last)) => first.range.start..last.range.end,
+                _ => program,
+            };
+            changes(range, &format!("`./app {}`", app.command()))
+        }
         Verb::Make(make) if make.is_endless() => {
             let what = format!(
                 "`make {}` draws again and again by itself",
@@ -339,6 +347,27 @@ mod tests {
         );
     }
 
+    #[rstest]
+    #[case(
+        "watch -n 1 './app availability --event e7'",
+        "availability --event e7"
+    )]
+    #[case(
+        "watch './app session show --session s | grep user'",
+        "session show --session s"
+    )]
+    fn the_application_can_be_watched_where_it_looks(#[case] text: &str, #[case] words: &str) {
+        let line = Line::parse(text).unwrap();
+        let filled = line.fill(|_| Err(String::new())).unwrap();
+        let Task::Watch { inner, .. } = filled.task else {
+            panic!("{filled:?}")
+        };
+        let Task::Action(Action::App(call)) = inner.task else {
+            panic!("{inner:?}")
+        };
+        assert_eq!(call.words.join(" "), words);
+    }
+
     #[test]
     fn a_target_that_looks_can_be_watched() {
         let line = Line::parse("watch -n 1 'make cluster-nodes | grep master'").unwrap();
@@ -377,6 +406,19 @@ mod tests {
     #[case("watch 'watch make cluster-info'", "watch", "can't watch a watch")]
     #[case("watch 'make watch-cluster'", "watch-cluster", "by itself")]
     #[case("watch 'make failover NODE=7001'", "failover", "only looks")]
+    #[case("watch 'make load-test USERS=5'", "load-test", "only looks")]
+    #[case(
+        "watch './app reserve --event a --seats 1 --user u'",
+        "reserve",
+        "only looks"
+    )]
+    #[case(
+        "watch './app --json session logout --session s'",
+        "session logout",
+        "only looks"
+    )]
+    #[case("watch './app availability'", "availability", "needs `--event`")]
+    #[case("watch 'app availability --event a'", "app", "not a program")]
     #[case("watch 'make recover'", "recover", "only looks")]
     #[case("watch 'make scale-add-replica'", "scale-add-replica", "only looks")]
     #[case("watch 'docker stop redis-1'", "docker", "only looks")]

@@ -424,7 +424,7 @@ impl Eyes<'_> {
             .get("master_link_status")
             .filter(|status| *status != "up")
         {
-            row.trouble.push(format!("link {status}"));
+            row.trouble.push(format!("link {}", first_line(status)));
             return;
         }
         let theirs = info(&NodeName::new(master.as_str()));

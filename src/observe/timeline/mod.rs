@@ -11,6 +11,8 @@ mod poll;
 mod recorded;
 mod recorder;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 pub use recorder::{Recorder, Recording};
 pub use subject::RecorderError;

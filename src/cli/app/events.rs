@@ -1,0 +1,189 @@
+//! Events: making one, looking at one, listing them.
+
+use clap::Args;
+use labrunner::app::answer::{Availability, ReservationState};
+use labrunner::app::request::{CreateEvent, OperationId};
+use labrunner::app::{AppError, EventId, Seat, Store};
+use labrunner::cluster::SlotSet;
+use serde_json::{Value, json};
+
+use super::said::Said;
+
+#[derive(Debug, Args)]
+pub struct Create {
+    /// Its name
+    #[arg(long)]
+    name: String,
+
+    /// How many seats it has: 1 to 50000
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seats: i64,
+
+    /// Put it where its keys are in one of these slots, as in 0-5460
+    #[arg(long, value_name = "SLOTS")]
+    on_slots: Option<String>,
+}
+
+impl Create {
+    /// The request.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn request(&self) -> Result<CreateEvent, AppError> {
+        let request = CreateEvent {
+            name: self.name.parse()?,
+            seats: count(self.seats, "an event")?,
+            on_slots: self.on_slots.as_deref().map(slots).transpose()?,
+        };
+        request.check()?;
+        Ok(request)
+    }
+}
+
+/// A number of seats, which the request checks further.
+pub fn count(number: i64, what: &str) -> Result<u32, AppError> {
+    u32::try_from(number).map_err(|_| AppError::Invalid {
+        what: format!("{what} can't have {number} seats"),
+        help: "a whole number of 1 or more".to_owned(),
+    })
+}
+
+/// Slots as they are typed.
+pub fn slots(text: &str) -> Result<SlotSet, AppError> {
+    text.replace(',', " ")
+        .parse()
+        .map_err(|error| AppError::Invalid {
+            what: format!("--on-slots: {error}"),
+            help: "slots from 0 to 16383, as in 0-5460 or 478".to_owned(),
+        })
+}
+
+/// One event, by its id.
+#[derive(Debug, Args)]
+pub struct One {
+    /// The id of the event, as `create-event` printed it
+    #[arg(long, value_name = "ID")]
+    event: String,
+}
+
+impl One {
+    /// The id.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn event(&self) -> Result<EventId, AppError> {
+        self.event.parse()
+    }
+}
+
+/// Makes an event.
+pub async fn create(store: &Store, request: &CreateEvent) -> Result<Said, AppError> {
+    let created = store.create_event(request).await?;
+    let node = store.master_of(created.slot).map(|node| node.to_string());
+    let slot = created.slot.get();
+    let last = Seat::at(created.seats.saturating_sub(1));
+    let seats = match created.seats {
+        1 => "1 seat, A1".to_owned(),
+        more => format!("{more} seats, A1 to {last}"),
+    };
+    let place = match &node {
+        Some(node) => format!("slot {slot}, on {node}"),
+        None => format!("slot {slot}"),
+    };
+    let text = format!(
+        "Event {}: {}\n  {seats}\n  {place}",
+        created.event, created.name
+    );
+    let json = json!({
+        "result": "created", "event": created.event.as_str(), "name": created.name,
+        "seats": created.seats, "slot": slot, "node": node, "created_ms": created.created_ms,
+    });
+    Ok(Said::done(text, json))
+}
+
+/// Counts an event's seats.
+pub async fn availability(store: &Store, event: &EventId) -> Result<Said, AppError> {
+    let found = store.availability(event).await?;
+    let text = format!("Event {event}: {}\n{}", found.name, counts(&found));
+    Ok(Said::done(text, counted(event, &found)))
+}
+
+/// The counts on one line.
+pub fn counts(found: &Availability) -> String {
+    format!(
+        "  {} of {} seats free, {} held, {} sold",
+        found.free, found.seats, found.held, found.sold
+    )
+}
+
+/// The counts for programs.
+pub fn counted(event: &EventId, found: &Availability) -> Value {
+    json!({
+        "result": "available", "event": event.as_str(), "name": found.name, "seats": found.seats,
+        "free": found.free, "held": found.held, "sold": found.sold,
+    })
+}
+
+/// Shows all of an event.
+pub async fn show(store: &Store, event: &EventId) -> Result<Said, AppError> {
+    let views = match store.view(event, &OperationId::random()).await {
+        Ok(views) => views,
+        Err(error) => return Err(error),
+    };
+    let details = store.details(event).await?;
+    let mut lines = vec![
+        format!("Event {event}: {}", details.availability.name),
+        counts(&details.availability),
+        match views {
+            1 => "  shown once".to_owned(),
+            more => format!("  shown {more} times"),
+        },
+    ];
+    for reservation in &details.reservations {
+        let state = match reservation.state {
+            ReservationState::Held => "held",
+            ReservationState::Confirmed => "sold",
+            ReservationState::Cancelled => "cancelled",
+            ReservationState::Expired => "expired",
+        };
+        lines.push(format!(
+            "  {}  {state:<9}  {}  {}",
+            reservation.id,
+            reservation.user,
+            reservation.seats.join(" ")
+        ));
+    }
+    let json = json!({
+        "result": "shown", "event": event.as_str(), "name": details.availability.name,
+        "seats": details.availability.seats, "free": details.availability.free,
+        "held": details.availability.held, "sold": details.availability.sold,
+        "views": views, "created_ms": details.created_ms, "reservations": details.reservations,
+    });
+    Ok(Said::done(lines.join("\n"), json))
+}
+
+/// Lists the events.
+pub async fn list(store: &Store) -> Result<Said, AppError> {
+    let events = store.events().await?;
+    let lines: Vec<String> = events
+        .iter()
+        .map(|(event, found)| {
+            format!(
+                "{event}  {:>5} of {:>5} free  {}",
+                found.free, found.seats, found.name
+            )
+        })
+        .collect();
+    let text = match lines.is_empty() {
+        true => "There are no events.".to_owned(),
+        false => lines.join("\n"),
+    };
+    let events: Vec<Value> = events
+        .iter()
+        .map(|(event, found)| counted(event, found))
+        .collect();
+    Ok(Said::done(
+        text,
+        json!({"result": "events", "events": events}),
+    ))
+}

@@ -1,0 +1,145 @@
+//! The application: `app …`, and the same as `labrunner app …`.
+
+mod audit;
+mod connection;
+mod events;
+mod exit;
+mod load_test;
+mod said;
+mod seats;
+mod session;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use labrunner::app::{AppError, Store};
+use tokio_util::sync::CancellationToken;
+
+pub use self::exit::TABLE as EXIT_CODES;
+
+use self::connection::Connection;
+use self::said::Said;
+use super::output::Output;
+use super::{runtime, signals};
+
+#[derive(Debug, Args)]
+#[command(subcommand_required = true, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Answer with one line of JSON
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make an event with seats
+    CreateEvent(events::Create),
+    /// Say how many seats of an event are free, held and sold
+    Availability(events::One),
+    /// Hold seats for a user: all that are asked for, or none
+    Reserve(seats::Reserve),
+    /// Make a hold a sale
+    Confirm(seats::Settle),
+    /// Give the seats of a hold, or of a sale, back
+    Cancel(seats::Settle),
+    /// Show all of an event, with its reservations; counts a view
+    Show(events::One),
+    /// List the events
+    Events,
+    /// Log a user in, show a session, log it out
+    Session(session::Arguments),
+    /// Read every seat of an event, and hold it against what was answered
+    Audit(audit::Arguments),
+    /// Have many users ask for seats at once, and see whether all is right afterwards
+    LoadTest(load_test::Arguments),
+    /// Show an event's seats again and again
+    Watch(watch::Arguments),
+}
+
+/// Does what was asked.
+pub fn run(arguments: Arguments, output: Output) -> ExitCode {
+    let json = arguments.json;
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(exit) => return exit.into(),
+    };
+    let stop = CancellationToken::new();
+    let code = runtime.block_on(async {
+        let (sender, mut wished) = tokio::sync::mpsc::channel(8);
+        tokio::spawn(signals::each(move || {
+            let _ = sender.try_send(());
+        }));
+        let ends_early = matches!(arguments.command, Command::LoadTest(_));
+        let answer = answer(arguments, output, &stop);
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                done = &mut answer => return match done {
+                    Ok(said) => said.tell(json),
+                    Err(error) => said::tell_error(&error, json),
+                },
+                _ = wished.recv() => {
+                    // A load test has something to tell at its end; a second wish is heeded at once.
+                    if ends_early && !stop.is_cancelled() {
+                        stop.cancel();
+                        continue;
+                    }
+                    super::output::complain("interrupted");
+                    return exit::INTERRUPTED;
+                }
+            }
+        }
+    });
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+async fn answer(
+    arguments: Arguments,
+    output: Output,
+    stop: &CancellationToken,
+) -> Result<Said, AppError> {
+    let settings = arguments.connection.settings()?;
+    let json = arguments.json;
+    // What is wrong with a request is said before anybody is asked.
+    match arguments.command {
+        Command::CreateEvent(create) => {
+            let request = create.request()?;
+            events::create(&Store::connect(settings).await?, &request).await
+        }
+        Command::Availability(one) => {
+            let event = one.event()?;
+            events::availability(&Store::connect(settings).await?, &event).await
+        }
+        Command::Show(one) => {
+            let event = one.event()?;
+            events::show(&Store::connect(settings).await?, &event).await
+        }
+        Command::Events => events::list(&Store::connect(settings).await?).await,
+        Command::Reserve(reserve) => {
+            let request = reserve.request()?;
+            seats::reserve(&Store::connect(settings).await?, &request).await
+        }
+        Command::Confirm(settle) => {
+            let request = settle.request()?;
+            seats::confirm(&Store::connect(settings).await?, &request).await
+        }
+        Command::Cancel(settle) => {
+            let request = settle.request()?;
+            seats::cancel(&Store::connect(settings).await?, &request).await
+        }
+        Command::Session(arguments) => session::run(arguments, settings).await,
+        Command::Audit(arguments) => audit::run(arguments, settings).await,
+        Command::LoadTest(arguments) => {
+            load_test::run(arguments, settings, output, json, stop).await
+        }
+        Command::Watch(arguments) => watch::run(arguments, settings, output, json).await,
+    }
+}

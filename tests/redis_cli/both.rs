@@ -1,0 +1,160 @@
+//! A call through both programs.
+
+use std::io::{Read, Write};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::support::skip;
+
+/// How long one call may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Which program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Real,
+    Ours,
+}
+
+/// What a call came to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Said {
+    pub out: Vec<u8>,
+    pub err: Vec<u8>,
+    pub code: Option<i32>,
+}
+
+impl std::fmt::Debug for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = |bytes: &[u8]| bytes.escape_ascii().to_string().replace("\\n", "\\n\n    ");
+        write!(
+            f,
+            "exit {:?}\n  out:\n    {}\n  err:\n    {}",
+            self.code,
+            text(&self.out),
+            text(&self.err)
+        )
+    }
+}
+
+/// Whether the redis-cli that is compared with is here; if not, `test` is skipped, or fails where it must be.
+pub fn is_here(test: &str) -> bool {
+    if !crate::support::may_run("redis", test) {
+        return false;
+    }
+    let version = Command::new("redis-cli").arg("--version").output().unwrap();
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    version.starts_with("redis-cli 7.0.")
+        || skip(
+            "redis",
+            test,
+            &format!("redis-cli is not 7.0, but {}", version.trim()),
+        )
+}
+
+/// Runs one of them with this on its standard input.
+pub fn call<A: AsRef<std::ffi::OsStr>>(which: Which, args: &[A], input: &[u8]) -> Said {
+    run(which, args, |mut stdin, _| {
+        // Whoever reads nothing may have gone.
+        let _ = stdin.write_all(input);
+    })
+}
+
+/// Runs one of them and answers its questions, one after the other, as they come.
+pub fn converse<A: AsRef<std::ffi::OsStr>>(which: Which, args: &[A], answers: &[String]) -> Said {
+    run(which, args, |mut stdin, out| {
+        let mut answered = 0;
+        let until = Instant::now() + LIMIT;
+        for answer in answers {
+            loop {
+                let seen = out.lock().unwrap().clone();
+                if seen.len() > answered && (seen.ends_with(b": ") || seen.ends_with(b"? ")) {
+                    answered = seen.len();
+                    break;
+                }
+                if Instant::now() > until {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let _ = stdin.write_all(format!("{answer}\n").as_bytes());
+        }
+    })
+}
+
+fn run<A: AsRef<std::ffi::OsStr>>(
+    which: Which,
+    args: &[A],
+    feed: impl FnOnce(ChildStdin, &Mutex<Vec<u8>>) + Send,
+) -> Said {
+    let mut command = match which {
+        Which::Real => Command::new("redis-cli"),
+        Which::Ours => {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_labrunner"));
+            command.arg("redis-cli");
+            command
+        }
+    };
+    let mut process = command
+        .args(args)
+        .env_remove("REDISCLI_AUTH")
+        .env_remove("FAKETTY")
+        .env("LC_ALL", "C")
+        .env("TERM", "dumb")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdin = process.stdin.take().unwrap();
+    let (mut out, mut err) = (
+        process.stdout.take().unwrap(),
+        process.stderr.take().unwrap(),
+    );
+    let seen = Mutex::new(Vec::new());
+    let err = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = out.read(&mut bytes) {
+                seen.lock().unwrap().extend_from_slice(&bytes[..count]);
+            }
+        });
+        let read_err = scope.spawn(move || {
+            let mut bytes = Vec::new();
+            err.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        scope.spawn(|| feed(stdin, &seen));
+        let until = Instant::now() + LIMIT;
+        while process.try_wait().unwrap().is_none() {
+            if Instant::now() > until {
+                process.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        read_err.join().unwrap()
+    });
+    let out = seen.into_inner().unwrap();
+    Said {
+        out,
+        err,
+        code: process.wait().unwrap().code(),
+    }
+}
+
+/// Without what is chance: HELLO says which client this is, and a server that hangs up may do so before or after what was sent has come.
+pub fn without_chance(mut said: Said) -> Said {
+    let text = String::from_utf8_lossy(&said.out).into_owned();
+    let id =
+        regex::Regex::new(r#"("?id"?(?:" => \(integer\) |"\n *\d+\) \(integer\) |[ ,:\n]))\d+"#)
+            .unwrap();
+    if text.contains("proto") {
+        said.out = id.replace_all(&text, "${1}N").into_owned().into_bytes();
+    }
+    let errors = String::from_utf8_lossy(&said.err);
+    said.err = errors
+        .replace("Connection reset by peer", "Server closed the connection")
+        .into_bytes();
+    said
+}

@@ -1,0 +1,316 @@
+//! Real nodes with cluster mode on, each behind a door that writes down what it is told. Node N is at 127.0.1.N, as if each had a machine of its own.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::ports::free_port;
+use crate::support::redis_server;
+use crate::wire_log::{Log, open};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+pub struct Nodes {
+    nodes: Vec<Node>,
+    log: Log,
+    folder: tempfile::TempDir,
+}
+
+struct Node {
+    process: Child,
+    /// Where others find it.
+    door: u16,
+    /// Where it listens.
+    direct: SocketAddr,
+    id: String,
+    /// The door is.
+    closed: Arc<AtomicBool>,
+    _claims: [File; 2],
+}
+
+impl Nodes {
+    /// Starts this many, and waits until they answer. With `one_host`, all are at 127.0.1.1.
+    pub fn start(count: usize, one_host: bool, more: &[&str]) -> Nodes {
+        let mut nodes = Nodes {
+            nodes: Vec::new(),
+            log: Log::default(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        for number in 1..=count {
+            let host = Ipv4Addr::new(
+                127,
+                0,
+                1,
+                if one_host {
+                    1
+                } else {
+                    u8::try_from(number).unwrap()
+                },
+            );
+            let (door, listener, claim) = free_port(host);
+            let (port, _, direct_claim) = free_port(host);
+            let direct = SocketAddr::from((host, port));
+            let folder = nodes.folder.path().join(number.to_string());
+            std::fs::create_dir(&folder).unwrap();
+            let text = |port: u16| port.to_string();
+            std::fs::write(folder.join("redis.conf"), "").unwrap();
+            let process = Command::new(redis_server())
+                .arg(folder.join("redis.conf"))
+                .args(["--bind", &host.to_string(), "--port", &text(direct.port())])
+                .args([
+                    "--cluster-enabled",
+                    "yes",
+                    "--cluster-port",
+                    &text(door + 10_000),
+                ])
+                .args(["--cluster-announce-ip", &host.to_string()])
+                .args(["--cluster-announce-port", &text(door)])
+                .args(["--cluster-announce-bus-port", &text(door + 10_000)])
+                .args([
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "no",
+                    "--repl-diskless-sync-delay",
+                    "0",
+                ])
+                .args(["--enable-debug-command", "yes", "--dir"])
+                .arg(&folder)
+                .args(more)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let closed = Arc::new(AtomicBool::new(false));
+            open(listener, direct, number, nodes.log.clone(), closed.clone());
+            nodes.nodes.push(Node {
+                process,
+                door,
+                direct,
+                id: String::new(),
+                closed,
+                _claims: [claim, direct_claim],
+            });
+        }
+        let password = more
+            .iter()
+            .position(|word| *word == "--requirepass")
+            .map(|at| more[at + 1]);
+        for number in 1..=count {
+            let until = Instant::now() + LIMIT;
+            while TcpStream::connect(nodes.nodes[number - 1].direct).is_err() {
+                assert!(Instant::now() < until, "node {number} does not listen");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            nodes.nodes[number - 1].id = match password {
+                None => nodes.ask(number, "CLUSTER MYID"),
+                Some(_) => String::new(),
+            };
+        }
+        nodes
+    }
+
+    /// Sends a line to a node, past its door; the reply's text.
+    pub fn ask(&self, number: usize, line: &str) -> String {
+        let mut stream = BufReader::new(TcpStream::connect(self.nodes[number - 1].direct).unwrap());
+        let mut say = |line: &str| {
+            let mut first = String::new();
+            let line = format!("{line}\r\n");
+            stream.get_mut().write_all(line.as_bytes()).unwrap();
+            stream.read_line(&mut first).unwrap();
+            first
+        };
+        let mut first = say(line);
+        if first.starts_with("-NOAUTH") {
+            // The only password that a scenario sets.
+            assert_eq!(say("AUTH secret"), "+OK\r\n");
+            first = say(line);
+        }
+        let Some(length) = first.strip_prefix('$') else {
+            return first.trim_end().to_owned();
+        };
+        let mut bytes = vec![0; length.trim_end().parse().unwrap()];
+        stream.read_exact(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    pub fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// `host:port` of a node.
+    pub fn address(&self, number: usize) -> String {
+        format!(
+            "{}:{}",
+            self.nodes[number - 1].direct.ip(),
+            self.nodes[number - 1].door
+        )
+    }
+
+    /// `host`, `port`, `id` and `address` of nodes put into a line: `{a1}`, `{h1}`, `{p1}`, `{i1}`.
+    pub fn fill(&self, line: &str) -> String {
+        let mut line = line.to_owned();
+        for (at, node) in self.nodes.iter().enumerate() {
+            let n = at + 1;
+            line = line
+                .replace(&format!("{{a{n}}}"), &self.address(n))
+                .replace(&format!("{{h{n}}}"), &node.direct.ip().to_string())
+                .replace(&format!("{{p{n}}}"), &node.door.to_string())
+                .replace(&format!("{{i{n}}}"), &node.id);
+        }
+        line
+    }
+
+    /// The other way round: names in place of what varies.
+    pub fn names(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (at, node) in self.nodes.iter().enumerate() {
+            let n = at + 1;
+            text = text.replace(&(node.door + 10_000).to_string(), &format!("bus-{n}"));
+            text = text.replace(&node.door.to_string(), &format!("port-{n}"));
+            text = text.replace(&node.direct.port().to_string(), &format!("direct-{n}"));
+            if !node.id.is_empty() {
+                text = text.replace(&node.id, &format!("id-{n}"));
+                text = text.replace(&node.id[..8], &format!("id-{n}"));
+            }
+        }
+        text
+    }
+
+    /// What came through the doors since the last time, one line a command. Looks at CLUSTER NODES that follow each other are one line, since how often one
+    /// has to look is a matter of time; what nodes tell each other of replication is left out, and what the
+    /// real one asks for its help on commands.
+    pub fn wire(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut looks: Vec<usize> = Vec::new();
+        for (number, words) in std::mem::take(&mut *self.log.lock().unwrap()) {
+            let name = words[0].to_ascii_uppercase();
+            if matches!(
+                name.as_slice(),
+                b"REPLCONF" | b"PSYNC" | b"PING" | b"COMMAND"
+            ) {
+                continue;
+            }
+            let is_look = name == b"CLUSTER" && words[1].eq_ignore_ascii_case(b"NODES");
+            if is_look {
+                looks.push(number);
+                continue;
+            }
+            told(&mut looks, &mut lines);
+            let kept = if name == b"RESTORE-ASKING" {
+                3
+            } else {
+                words.len()
+            };
+            let words: Vec<String> = words
+                .iter()
+                .take(kept)
+                .map(|word| word.escape_ascii().to_string())
+                .collect();
+            lines.push(self.names(&format!("{number}: {}", words.join(" "))));
+        }
+        told(&mut looks, &mut lines);
+        lines
+    }
+
+    /// Waits until all nodes that know others see the same, and see nobody in trouble, and serve if all slots have owners, and
+    /// replicas have what their masters have.
+    pub fn settle(&self) {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let views: Vec<Vec<String>> = (1..=self.count())
+                .map(|n| view(&self.ask(n, "CLUSTER NODES")))
+                .collect();
+            let of_cluster: Vec<&Vec<String>> =
+                views.iter().filter(|view| view.len() > 1).collect();
+            let same = of_cluster.windows(2).all(|pair| pair[0] == pair[1]);
+            let healthy = of_cluster.iter().all(|view| {
+                view.iter().all(|line| {
+                    !["fail", "handshake", "noaddr"]
+                        .iter()
+                        .any(|word| line.contains(word))
+                })
+            });
+            let linked = (1..=self.count()).all(|n| {
+                let info = self.ask(n, "INFO replication");
+                info.contains("role:master") || info.contains("master_link_status:up")
+            });
+            let serving = (1..=self.count()).all(|n| {
+                let info = self.ask(n, "CLUSTER INFO");
+                info.contains("cluster_state:ok") || !info.contains("cluster_slots_assigned:16384")
+            });
+            if same && healthy && linked && serving {
+                return;
+            }
+            assert!(Instant::now() < until, "the nodes do not agree: {views:#?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Kills a node, and waits until the first one knows that it failed, or is a replica that has taken over.
+    pub fn kill(&mut self, number: usize) {
+        let node = &mut self.nodes[number - 1];
+        node.closed.store(true, Ordering::Relaxed);
+        node.process.kill().unwrap();
+        node.process.wait().unwrap();
+        let id = node.id.clone();
+        let until = Instant::now() + LIMIT;
+        loop {
+            let seen = self.ask(1, "CLUSTER NODES");
+            let line = seen.lines().find(|line| line.starts_with(&id)).unwrap();
+            if line.contains(",fail ") {
+                return;
+            }
+            assert!(Instant::now() < until, "nobody notices: {seen}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What the first node sees, with names.
+    pub fn seen(&self) -> Vec<String> {
+        let mut lines = view(&self.names(&self.ask(1, "CLUSTER NODES")));
+        lines.sort();
+        lines
+    }
+}
+
+fn told(looks: &mut Vec<usize>, lines: &mut Vec<String>) {
+    looks.sort_unstable();
+    looks.dedup();
+    if !looks.is_empty() {
+        lines.push(format!("{looks:?}: CLUSTER NODES"));
+    }
+    looks.clear();
+}
+
+/// Who is what, and has which slots.
+fn view(nodes: &str) -> Vec<String> {
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let flags = words[2].replace("myself,", "");
+        let slots: Vec<&str> = words[8..]
+            .iter()
+            .filter(|word| !word.starts_with('['))
+            .copied()
+            .collect();
+        format!("{} {flags} {} {}", words[0], words[3], slots.join(" "))
+    };
+    let mut lines: Vec<String> = nodes.lines().map(line).collect();
+    lines.sort();
+    lines
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        for node in &mut self.nodes {
+            node.closed.store(true, Ordering::Relaxed);
+            let _ = node.process.kill();
+            let _ = node.process.wait();
+        }
+    }
+}

@@ -23,7 +23,7 @@ pub(super) const OUTPUT_KEPT: usize = 1024 * 1024;
 const ENDLESS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long the nodes may take to agree before a command that needs them to.
-const AGREEMENT: Duration = Duration::from_secs(5);
+const AGREEMENT: Duration = Duration::from_secs(15);
 /// The pause between two looks at whether they do.
 const AGREEMENT_PAUSE: Duration = Duration::from_millis(25);
 

@@ -18,7 +18,7 @@ use crate::observe::{Needs, Observer, Who};
 /// How long one look at the nodes may take, which is how long it takes while one of them hangs.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long the nodes may take to agree, and a node that was just started to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(15);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 

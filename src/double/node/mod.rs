@@ -18,6 +18,7 @@ mod inject;
 mod keyspace;
 mod latency;
 mod limits;
+mod membership;
 mod monitor;
 mod net;
 mod notify;
@@ -27,10 +28,12 @@ mod pause;
 mod rdb;
 #[cfg(test)]
 mod reference;
+mod replication;
 mod server;
 mod slowlog;
 mod table;
 mod tracking;
+mod wires;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -14,11 +14,14 @@ use super::inject::Injected;
 use super::keyspace::db::Db;
 use super::keyspace::value::{Kind, Value};
 use super::latency::{Latencies, Times};
+use super::membership::Membership;
 use super::net::Net;
 use super::out::Out;
 use super::pause::Pause;
+use super::replication::Replication;
 use super::slowlog::SlowLog;
 use super::tracking::Tracking;
+use super::wires::Wire;
 use crate::double::Clock;
 
 /// A node.
@@ -84,6 +87,12 @@ pub(in crate::double::node) struct Server {
     pub(super) next_look: i64,
     /// Errors that a test wants to see.
     pub injected: Injected,
+    /// Its place in a cluster.
+    pub cluster: Option<Box<Membership>>,
+    /// Its part in replication.
+    pub replication: Replication,
+    /// What it has to say to other nodes.
+    pub wires: Vec<Wire>,
     pub(super) net: Net,
     pub(super) next_client: u64,
     /// Keys that have changed and that somebody waits for, by database.
@@ -212,6 +221,9 @@ impl Server {
             unreading: Vec::new(),
             next_look: 0,
             injected: Injected::default(),
+            cluster: None,
+            replication: Replication::default(),
+            wires: Vec::new(),
             net,
             next_client: 1,
             ready: Vec::new(),

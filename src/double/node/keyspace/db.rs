@@ -69,6 +69,13 @@ impl Db {
         self.keys.at_mut(at)
     }
 
+    /// How many keys of a slot there are.
+    pub fn count_in_slot(&self, slot: crate::cluster::Slot) -> usize {
+        let all = self.keys.iter();
+        all.filter(|(key, _)| crate::cluster::Slot::of_key(key) == slot)
+            .count()
+    }
+
     /// Sets a key's value; `keep`: its end stays as it was, otherwise it has none from now on.
     pub fn put(&mut self, key: &[u8], value: Value, keep: bool, now: i64) {
         match self.keys.find(key) {

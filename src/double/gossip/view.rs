@@ -62,6 +62,12 @@ impl View {
         unimplemented!()
     }
 
+    /// It knows this node from now on, as a master without slots; or knew it already. For a cluster that is there from the start.
+    pub fn introduce(&mut self, id: NodeId, ip: &str, port: u16, bus_port: u16, now: i64) -> PeerKey {
+        let _ = (id, ip, port, bus_port, now);
+        unimplemented!()
+    }
+
     // What happens.
 
     /// A tenth of a second has passed: `clusterCron`.

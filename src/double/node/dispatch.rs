@@ -45,6 +45,10 @@ impl Server {
             return;
         };
         client.active = self.now;
+        if client.asking && client.transaction.is_none() {
+            let just_said = client.command == Table::redis_7_0().find(b"asking");
+            client.asking = just_said;
+        }
         if client.replies != Replies::On {
             // What subscriptions are answered with are messages, and they always come.
             let message = client
@@ -106,16 +110,23 @@ impl Server {
             }
         };
         let spec = table.spec(id);
-        let refused = self.refused(key, args, spec);
-        let client = &mut self.clients[key.0];
-        if let Some(failure) = refused {
-            if let Some(transaction) = &mut client.transaction {
+        if let Some(refusal) = self.refused(key, id, args, spec) {
+            if let Some(transaction) = &mut self.clients[key.0].transaction {
                 transaction.failed = true;
             }
             self.stats.by_command(id).rejected += 1;
-            if spec.name == "exec" {
-                return Err(self.exec_refused(key, &failure.0));
-            }
+            let failure = match refusal {
+                Refusal::Elsewhere(failure) => {
+                    if spec.name == "exec" {
+                        self.abort(key);
+                    }
+                    failure
+                }
+                Refusal::Here(failure) if spec.name == "exec" => {
+                    return Err(self.exec_refused(key, &failure.0));
+                }
+                Refusal::Here(failure) => failure,
+            };
             return Err(failure.0.into_owned().into_bytes());
         }
         if self.pause.is_asked_for() && self.holds(key, spec) {
@@ -159,7 +170,29 @@ impl Server {
     }
 
     /// What stands against executing a command that is there and has the right number of arguments.
-    fn refused(&mut self, key: ClientKey, args: &[&[u8]], spec: &Spec) -> Option<Failure> {
+    fn refused(
+        &mut self,
+        key: ClientKey,
+        id: CommandId,
+        args: &[&[u8]],
+        spec: &Spec,
+    ) -> Option<Refusal> {
+        if let Some(failure) = self.barred(key, args, spec) {
+            return Some(Refusal::Here(failure));
+        }
+        if self.cluster.is_some() {
+            let routed = self.route(key, id, args);
+            self.clients[key.0].slot = routed.unwrap_or_default();
+            if let Err(redirect) = routed {
+                let words = self.redirect_words(redirect);
+                return Some(Refusal::Elsewhere(Failure::told(words)));
+            }
+        }
+        self.untimely(key, spec).map(Refusal::Here)
+    }
+
+    /// What stands against a command wherever it is executed.
+    fn barred(&mut self, key: ClientKey, args: &[&[u8]], spec: &Spec) -> Option<Failure> {
         if let Some(words) = self.injected.meets(args) {
             return Some(Failure::told(words));
         }
@@ -182,6 +215,12 @@ impl Server {
         if !client.authenticated && !spec.flags.has(Flags::NO_AUTH) && !self.acl.is_open() {
             return Some(Failure::text("NOAUTH Authentication required."));
         }
+        None
+    }
+
+    /// What stands against executing a command here and now.
+    fn untimely(&self, key: ClientKey, spec: &Spec) -> Option<Failure> {
+        let client = &self.clients[key.0];
         if !client.out.resp3
             && client.subscriptions() > 0
             && !matches!(
@@ -259,6 +298,14 @@ impl Server {
         self.stats.errors += 1;
         *self.stats.errors_by_word.entry(word).or_default() += 1;
     }
+}
+
+/// Why a command is not executed.
+enum Refusal {
+    /// It may not be.
+    Here(Failure),
+    /// Another node of the cluster is to be asked, or none can be.
+    Elsewhere(Failure),
 }
 
 /// Why words are no command that can be executed.

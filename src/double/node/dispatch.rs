@@ -5,6 +5,7 @@ use super::client::{ClientKey, Closing, Queued, Replies};
 use super::commands::{Handler, Registry};
 use super::failure::{Failure, Outcome};
 use super::out::Out;
+use super::presents::Presents;
 use super::server::Server;
 use super::table::{CommandId, Flags, Spec, Table};
 
@@ -75,7 +76,7 @@ impl Server {
     fn checked(&mut self, key: ClientKey, args: &[&[u8]], out: &mut Out) -> Result<(), Vec<u8>> {
         let table = Table::redis_7_0();
         let registry = Registry::get();
-        let found = look_up(table, registry, args);
+        let found = look_up(table, registry, self.presents, args);
         let client = &mut self.clients[key.0];
         client.command = match &found {
             Ok((id, _)) => Some(*id),
@@ -330,11 +331,13 @@ impl Unfit {
 pub(super) fn look_up(
     table: &Table,
     registry: &Registry,
+    presents: Presents,
     args: &[&[u8]],
 ) -> Result<(CommandId, Handler), Unfit> {
     let name = args.first().copied().unwrap_or_default();
-    let Some(mut id) = table.find(name) else {
-        return Err(Unfit::Unknown(unknown(args)));
+    let found = table.find(name);
+    let Some(mut id) = found.filter(|id| presents.has(table.spec(*id))) else {
+        return Err(Unfit::Unknown(unknown(presents, args)));
     };
     let mut spec = table.spec(id);
     if !spec.subcommands.is_empty()
@@ -342,7 +345,7 @@ pub(super) fn look_up(
     {
         match table
             .subcommand(id, word)
-            .filter(|id| registry.handler(*id).is_some())
+            .filter(|id| registry.handler(*id).is_some() && presents.has(table.spec(*id)))
         {
             Some(subcommand) => {
                 id = subcommand;
@@ -350,7 +353,7 @@ pub(super) fn look_up(
             }
             // A container may be a command by itself: COMMAND.
             None if registry.has_subcommands(spec) => {
-                return Err(Unfit::Unknown(unknown_subcommand(spec, word)));
+                return Err(Unfit::Unknown(unknown_subcommand(presents, spec, word)));
             }
             None => {}
         }
@@ -360,7 +363,7 @@ pub(super) fn look_up(
         if registry.has_subcommands(spec) {
             return Err(Unfit::Arity(spec.name));
         }
-        return Err(Unfit::Unknown(unknown(args)));
+        return Err(Unfit::Unknown(unknown(presents, args)));
     };
     let count = args.len() as i32;
     if (arity > 0 && count != arity) || count < -arity {
@@ -372,11 +375,15 @@ pub(super) fn look_up(
 /// As much of what a client sent as an error quotes.
 const QUOTED: usize = 128;
 
-fn unknown(args: &[&[u8]]) -> Vec<u8> {
+fn unknown(presents: Presents, args: &[&[u8]]) -> Vec<u8> {
     let cut = |word: &[u8], to: usize| -> Vec<u8> {
         // Redis prints it as a C string.
         let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
         word.get(..to).unwrap_or(word).to_vec()
+    };
+    let (open, close, gap): (u8, u8, &[u8]) = match presents < Presents::V7_0 {
+        true => (b'`', b'`', b", "),
+        false => (b'\'', b'\'', b" "),
     };
     let mut quoted = Vec::new();
     for word in args.iter().skip(1) {
@@ -384,25 +391,32 @@ fn unknown(args: &[&[u8]]) -> Vec<u8> {
             break;
         }
         let room = QUOTED - quoted.len();
-        quoted.push(b'\'');
+        quoted.push(open);
         quoted.extend(cut(word, room));
-        quoted.extend_from_slice(b"' ");
+        quoted.push(close);
+        quoted.extend_from_slice(gap);
     }
     let name = cut(args.first().copied().unwrap_or_default(), QUOTED);
     [
-        b"ERR unknown command '",
-        &*name,
-        b"', with args beginning with: ",
-        &*quoted,
+        &b"ERR unknown command "[..],
+        &[open],
+        &name,
+        &[close],
+        b", with args beginning with: ",
+        &quoted,
     ]
     .concat()
 }
 
-fn unknown_subcommand(spec: &Spec, word: &[u8]) -> Vec<u8> {
+fn unknown_subcommand(presents: Presents, spec: &Spec, word: &[u8]) -> Vec<u8> {
     let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
     let word = word.get(..QUOTED).unwrap_or(word);
+    let words: &[u8] = match presents < Presents::V7_0 {
+        true => b"ERR Unknown subcommand or wrong number of arguments for '",
+        false => b"ERR unknown subcommand '",
+    };
     [
-        b"ERR unknown subcommand '",
+        words,
         word,
         b"'. Try ",
         spec.name.to_ascii_uppercase().as_bytes(),

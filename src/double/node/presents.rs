@@ -1,5 +1,7 @@
 //! Which version of Redis a node says that it is.
 
+use super::table::Spec;
+
 /// A version. What this changes is what it says of itself, which of its commands there are, and where versions of a cluster's node answer differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Presents {
@@ -15,6 +17,11 @@ pub enum Presents {
 }
 
 impl Presents {
+    /// Whether it has this command.
+    pub(super) fn has(self, spec: &Spec) -> bool {
+        self >= Presents::V7_0 || !spec.since.starts_with("7.")
+    }
+
     /// INFO's `redis_version`.
     pub(super) fn version(self) -> &'static str {
         match self {

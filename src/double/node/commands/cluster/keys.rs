@@ -1,7 +1,7 @@
 //! Keys and their slots.
 
 use super::view_of;
-use crate::cluster::{SLOTS, Slot};
+use crate::cluster::Slot;
 use crate::double::node::call::Call;
 use crate::double::node::failure::{Failure, Outcome};
 use crate::double::node::number;
@@ -40,9 +40,4 @@ pub(super) fn getkeysinslot(call: &mut Call<'_>) -> Outcome {
         call.out.bulk(key);
     }
     Ok(())
-}
-
-/// All slots.
-pub(super) fn all_slots() -> impl Iterator<Item = Slot> {
-    (0..SLOTS).filter_map(|number| Slot::new(number).ok())
 }

@@ -12,6 +12,7 @@ use crate::cluster::NodeId;
 use crate::double::gossip::{Around, PeerKey, View};
 use crate::double::node::call::Call;
 use crate::double::node::failure::{Failure, Outcome};
+use crate::double::node::presents::Presents;
 use crate::double::node::server::Server;
 
 pub(super) const COMMANDS: Family = &[
@@ -99,8 +100,12 @@ fn quoted(word: &[u8]) -> String {
 fn no_such_form(call: &Call<'_>) -> Failure {
     let word = call.args[1];
     let word = word.get(..128).unwrap_or(word);
+    let unknown = match call.server.presents < Presents::V7_0 {
+        true => "Unknown",
+        false => "unknown",
+    };
     Failure::told(format!(
-        "ERR unknown subcommand or wrong number of arguments for '{}'. Try CLUSTER HELP.",
+        "ERR {unknown} subcommand or wrong number of arguments for '{}'. Try CLUSTER HELP.",
         quoted(word)
     ))
 }

@@ -14,6 +14,7 @@ use crate::double::node::client::ClientKey;
 use crate::double::node::commands::Registry;
 use crate::double::node::dispatch::{Prepared, Unfit, look_up};
 use crate::double::node::out::Out;
+use crate::double::node::presents::Presents;
 use crate::double::node::routing::Redirect;
 use crate::double::node::server::Server;
 use crate::double::node::table::{CommandId, Flags, Table};
@@ -101,9 +102,9 @@ pub(super) fn words(arguments: &[Argument]) -> Result<SmallVec<[&[u8]; 16]>, &'s
 }
 
 /// Whether there is a command of this name.
-pub(super) fn is_command(words: &[&[u8]]) -> bool {
+pub(super) fn is_command(presents: Presents, words: &[&[u8]]) -> bool {
     !matches!(
-        look_up(Table::redis_7_0(), Registry::get(), words),
+        look_up(Table::redis_7_0(), Registry::get(), presents, words),
         Err(Unfit::Unknown(_))
     )
 }
@@ -129,7 +130,7 @@ pub(super) fn command(
 ) -> Result<mlua::Result<Value>, Failed> {
     let words = words(arguments).map_err(Failed::new)?;
     let table = Table::redis_7_0();
-    let (id, handler) = match look_up(table, Registry::get(), &words) {
+    let (id, handler) = match look_up(table, Registry::get(), node.presents, &words) {
         Ok(found) => found,
         // Also of a command that is not there it is said if it never could be.
         Err(Unfit::Unknown(_)) if is_barred(table, &words) => {

@@ -27,6 +27,25 @@ impl View {
         key
     }
 
+    /// It knows this node from now on, as a master without slots, or has known it already: for a cluster that is there from the start.
+    pub fn introduce(&mut self, id: NodeId, ip: &str, port: u16, bus_port: u16, now: i64) {
+        if let Some(known) = self.find(id) {
+            let known = self.peer_mut(known);
+            ip.clone_into(&mut known.ip);
+            return;
+        }
+        let flags = Flags {
+            master: true,
+            ..Flags::default()
+        };
+        self.insert(Peer {
+            ip: ip.to_owned(),
+            port,
+            bus_port,
+            ..Peer::new(id, flags, now)
+        });
+    }
+
     /// CLUSTER MEET. `false`: it is under way already, or this is no address.
     pub fn meet(&mut self, ip: &str, port: u16, bus_port: u16, around: &mut Around<'_>) -> bool {
         let Ok(ip) = ip.parse::<IpAddr>() else {

@@ -3,8 +3,11 @@
 use rand::rngs::StdRng;
 
 use super::out::Out;
+use super::call::Class;
+use super::config::Config;
 use super::server::Server;
 use super::wires::{Packet, Wire};
+use crate::cluster::Slot;
 use crate::double::gossip::{Around, Effect, Settings, View};
 
 /// How many lines of its log a node keeps.
@@ -20,7 +23,54 @@ pub(in crate::double) struct Membership {
     pub settings: Settings,
 }
 
+impl Settings {
+    /// What a node's configuration says.
+    pub(in crate::double::node) fn of(config: &Config) -> Settings {
+        let number = |name| config.get(name).parse().unwrap_or_default();
+        let is_on = |name| config.get(name) == "yes";
+        Settings {
+            node_timeout: number("cluster-node-timeout"),
+            validity_factor: number("cluster-replica-validity-factor"),
+            migration_barrier: number("cluster-migration-barrier").max(0) as usize,
+            replica_migration: is_on("cluster-allow-replica-migration"),
+            full_coverage: is_on("cluster-require-full-coverage"),
+            no_failover: is_on("cluster-replica-no-failover"),
+            replica_ping_period: number("repl-ping-replica-period"),
+            hostname: config.get("cluster-announce-hostname").to_owned(),
+            announced_ip: config.get("cluster-announce-ip").to_owned(),
+        }
+    }
+}
+
 impl Server {
+    /// Makes this node one of a cluster, which it is until its end.
+    pub(in crate::double) fn join(&mut self, view: View, random: StdRng) {
+        self.dbs[0].index_slots();
+        let settings = Settings::of(&self.config);
+        self.cluster = Some(Box::new(Membership {
+            view,
+            random,
+            settings,
+        }));
+    }
+
+    /// One of its settings may have been changed.
+    pub(super) fn take_settings(&mut self) {
+        let Some(member) = self.cluster.as_deref_mut() else {
+            return;
+        };
+        member.settings = Settings::of(&self.config);
+        // What it says of itself changes at once.
+        let me = member.view.me;
+        if let Some(myself) = member.view.peers.get_mut(usize::from(me.0)) {
+            myself.hostname.clone_from(&member.settings.hostname);
+            myself.flags.no_failover = member.settings.no_failover;
+            if !member.settings.announced_ip.is_empty() {
+                myself.ip.clone_from(&member.settings.announced_ip);
+            }
+        }
+    }
+
     /// Has something done by the view of the cluster. `None`: this node is in none.
     pub(in crate::double) fn in_cluster<T>(
         &mut self,
@@ -76,6 +126,7 @@ impl Server {
             Effect::Follow { master, ip, port } => self.follow(master, &ip, port),
             Effect::Lead => self.lead(),
             Effect::DropKeys(slot) => self.drop_keys_in(slot),
+            Effect::DropChannels(_) => {}
             Effect::DropAllKeys => self.lose_keys(),
             Effect::Publish {
                 channel,
@@ -85,6 +136,18 @@ impl Server {
             Effect::Pause { until } => self.pause(until, false),
             Effect::Unpause => self.end_pause(),
             Effect::Log(words) => self.note(words),
+        }
+    }
+
+    /// Takes away the keys of a slot that has another owner.
+    fn drop_keys_in(&mut self, slot: Slot) {
+        let keys: Vec<Vec<u8>> = self.dbs[0].keys_in_slot(slot).map(<[u8]>::to_vec).collect();
+        for key in keys {
+            if self.dbs[0].remove(&key).is_some() {
+                self.dirty += 1;
+                self.changed(0, &key, None);
+                self.notify(Class::GENERIC, "del", &key, 0);
+            }
         }
     }
 

@@ -273,7 +273,10 @@ impl Server {
         if self.clients.len() >= self.config.max_clients {
             self.stats.rejected += 1;
             // It fits into an empty socket, or the client will do without.
-            let _ = stream.write(b"-ERR max number of clients reached\r\n");
+            let _ = stream.write(match self.cluster {
+                None => &b"-ERR max number of clients reached\r\n"[..],
+                Some(_) => b"-ERR max number of clients + cluster connections reached\r\n",
+            });
             return;
         }
         let _ = stream.set_nodelay(true);

@@ -20,6 +20,7 @@ use super::net::Net;
 use super::out::Out;
 use super::pause::Pause;
 use super::peers::Peers;
+use super::presents::Presents;
 use super::replication::Replication;
 use super::slowlog::SlowLog;
 use super::tracking::Tracking;
@@ -89,6 +90,8 @@ pub(in crate::double) struct Server {
     pub(super) next_look: i64,
     /// Errors that a test wants to see.
     pub injected: Injected,
+    /// Which version of Redis it says that it is.
+    pub presents: Presents,
     /// Its place in a cluster.
     pub cluster: Option<Box<Membership>>,
     /// Its part in replication.
@@ -227,6 +230,7 @@ impl Server {
             unreading: Vec::new(),
             next_look: 0,
             injected: Injected::default(),
+            presents: Presents::default(),
             cluster: None,
             replication: Replication::default(),
             wires: Vec::new(),

@@ -8,7 +8,6 @@ impl Server {
     pub fn follow(&mut self, _: NodeId, _: &str, _: u16) {}
     pub fn lead(&mut self) {}
     pub fn follow_as_before(&mut self) {}
-    pub fn drop_keys_in(&mut self, _: Slot) {}
     pub fn deliver(&mut self, _: &[u8], _: &[u8], _: bool) {}
     pub fn replication_tick(&mut self) {}
     pub fn replication_connected(&mut self, _: LinkId) {}
@@ -16,4 +15,3 @@ impl Server {
     pub fn replication_received(&mut self, _: LinkId, _: ReplicationMessage) {}
 }
 impl Replication { pub fn has_link(&self, _: LinkId) -> bool { false } }
-impl Settings { pub fn of(_: &Config) -> Settings { unimplemented!() } }

@@ -4,7 +4,7 @@ use super::bus::Happening;
 use super::peers::Neighbours;
 use super::{About, World};
 use crate::cluster::NodeId;
-use crate::double::gossip::{Settings, View};
+use crate::double::gossip::View;
 use crate::double::node::config::Config;
 use crate::double::node::membership::Membership;
 use crate::double::node::net::Net;
@@ -75,11 +75,8 @@ impl World {
             let id = drawn(&mut random);
             server.run_id = drawn(&mut random).to_string();
             server.replication_ids[0] = drawn(&mut random).to_string();
-            server.cluster = Some(Box::new(Membership {
-                view: View::new(place as u32, id, address.port(), newcomer.bus_port, server.now),
-                settings: Settings::of(&server.config),
-                random,
-            }));
+            let view = View::new(place as u32, id, address.port(), newcomer.bus_port, server.now);
+            server.join(view, random);
         }
         self.about.push(About {
             address,
@@ -160,17 +157,15 @@ impl World {
             fresh.started = fresh.now;
             fresh.dbs = std::mem::take(&mut server.dbs);
             fresh.peers = server.peers.take();
+            fresh.presents = server.presents;
             fresh.log = std::mem::take(&mut server.log);
             let before = std::mem::replace(server, fresh);
             if let Some(member) = before.cluster {
-                let Membership { view, settings, mut random } = *member;
+                let Membership { view, mut random, .. } = *member;
                 server.run_id = drawn(&mut random).to_string();
                 server.replication_ids[0] = drawn(&mut random).to_string();
-                server.cluster = Some(Box::new(Membership {
-                    view: view.restarted(server.now),
-                    settings,
-                    random,
-                }));
+                let view = view.restarted(server.now);
+                server.join(view, random);
                 server.follow_as_before();
             }
         });

@@ -26,6 +26,8 @@ pub struct Node {
     pub offset: i64,
     /// Whom it replicates, and how that stands.
     pub follows: Option<NodeId>,
+    /// It gets no more of its master's commands, though the link is up.
+    pub stalled: bool,
     pub link: MasterLink,
     /// Keys by slot.
     pub keys: BTreeMap<Slot, usize>,
@@ -135,6 +137,7 @@ impl Bus {
             life: 0,
             offset: 0,
             follows: None,
+            stalled: false,
             link: MasterLink::None,
             keys: BTreeMap::new(),
             paused: None,
@@ -318,8 +321,10 @@ impl Bus {
         if let Some(other) = reached {
             let (offset, keys) = (self.nodes[other].offset, self.nodes[other].keys.clone());
             let it = &mut self.nodes[node];
-            it.offset = offset;
-            it.keys = keys;
+            if !it.stalled {
+                it.offset = offset;
+                it.keys = keys;
+            }
             it.link = MasterLink::Up { heard: now };
         } else {
             let it = &mut self.nodes[node];

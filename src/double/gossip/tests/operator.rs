@@ -56,8 +56,7 @@ fn a_manual_failover_swaps_master_and_replica(#[case] seed: u64) {
 #[test]
 fn a_manual_failover_waits_for_the_offset_and_gives_up() {
     let mut bus = Bus::cluster(3, 1, 2000, 1);
-    // The replica gets no more of its master's commands, but the bus works.
-    bus.nodes[3].follows = None;
+    bus.nodes[3].stalled = true;
     bus.nodes[0].offset = 10;
     ask(&mut bus, 3, Failover::Manual);
     bus.pass(4900);
@@ -112,7 +111,7 @@ fn a_takeover_needs_nobody() {
     let mut epochs = [3, 4, 5].map(|node| bus.nodes[node].view.myself().config_epoch);
     epochs.sort_unstable();
     assert!(
-        epochs[0] > 6 && epochs[0] < epochs[1] && epochs[1] < epochs[2],
+        epochs[0] >= 6 && epochs[0] < epochs[1] && epochs[1] < epochs[2],
         "{epochs:?}"
     );
 }

@@ -84,6 +84,8 @@ pub(in crate::double::node) struct Client {
     pub active: i64,
     /// Its last command.
     pub command: Option<CommandId>,
+    /// The replication offset behind its last command: what WAIT waits for.
+    pub written: i64,
 }
 
 /// Whether a connection is to end.
@@ -150,8 +152,8 @@ pub(in crate::double::node) struct Blocked {
 pub(in crate::double::node) enum Otherwise {
     /// Nothing, as an array.
     NullArray,
-    /// How many replicas have got as far: WAIT.
-    Zero,
+    /// How many replicas have got as far as `offset`, be they as many as wanted or not: WAIT.
+    Replicas { wanted: usize, offset: i64 },
 }
 
 impl Client {
@@ -190,6 +192,7 @@ impl Client {
             since: now,
             active: now,
             command: None,
+            written: 0,
         }
     }
 

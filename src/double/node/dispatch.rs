@@ -45,6 +45,7 @@ impl Server {
             return;
         };
         client.active = self.now;
+        client.written = self.replication.written();
         if client.replies != Replies::On {
             // What subscriptions are answered with are messages, and they always come.
             let message = client
@@ -182,6 +183,10 @@ impl Server {
         if !client.authenticated && !spec.flags.has(Flags::NO_AUTH) && !self.acl.is_open() {
             return Some(Failure::text("NOAUTH Authentication required."));
         }
+        if let Some(failure) = self.refused_by_role(key, spec) {
+            return Some(failure);
+        }
+        let client = &self.clients[key.0];
         if !client.out.resp3
             && client.subscriptions() > 0
             && !matches!(
@@ -226,6 +231,7 @@ impl Server {
     ) -> Outcome {
         let before = out.len();
         let began = self.measured;
+        let dirty = self.dirty;
         self.before_call(&prepared);
         let outcome = handler(&mut Call {
             server: self,
@@ -240,6 +246,9 @@ impl Server {
         let failed = outcome.is_err() || out.bytes.get(before) == Some(&b'-');
         if !self.own_messages.is_empty() && outcome.is_ok() && prepared.origin != Origin::Script {
             self.put_own_messages(out, before);
+        }
+        if self.replication.feeds() {
+            self.propagate(&prepared, self.dirty != dirty);
         }
         self.note_call(&prepared, began, wrote, failed);
         outcome

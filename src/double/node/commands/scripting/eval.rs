@@ -99,6 +99,13 @@ fn run(call: &mut Call<'_>, digest: Digest, script: Script, keys: usize) -> Outc
     let args = call.args;
     let ro = matches!(args[0].last(), Some(b'o' | b'O'));
     let flags = script.flags;
+    if flags.declared
+        && let Some(failure) = call
+            .server
+            .script_may_not_run(!flags.no_writes, flags.allow_stale)
+    {
+        return Err(failure);
+    }
     if flags.declared && !flags.no_writes && ro {
         return Err(Failure::text(
             "ERR Can not execute a script with write flag using *_ro command.",

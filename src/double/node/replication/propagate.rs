@@ -40,6 +40,17 @@ impl Call<'_> {
         }
     }
 
+    /// The same for a command that has taken elements from one key of several.
+    pub fn replicate_pop(&mut self, name: &[u8], key: &[u8], count: Option<usize>) {
+        match count {
+            None => self.replicate_as(&[name, key]),
+            Some(count) => {
+                let count = count.to_string();
+                self.replicate_as(&[name, key, count.as_bytes()]);
+            }
+        }
+    }
+
     /// Replicas are to execute nothing for this command, unless [`replicate_as`](Self::replicate_as) says something else.
     pub fn replicate_nothing(&mut self) {
         if self.server.replication.feeds() {

@@ -59,7 +59,7 @@ impl World {
     /// A node follows another one from now on.
     pub fn follow(&mut self, node: usize, master: usize) {
         let port = 7001 + master as u16;
-        self.nodes[node].follow(NodeId::new([b'a'; 40]).unwrap(), "127.0.0.1", port);
+        self.nodes[node].follow(NodeId::from_bytes([7; 20]), "127.0.0.1", port);
         self.carry();
     }
 

@@ -50,6 +50,7 @@ impl Server {
             let just_said = client.command == Table::redis_7_0().find(b"asking");
             client.asking = just_said;
         }
+        client.written = self.replication.written();
         if client.replies != Replies::On {
             // What subscriptions are answered with are messages, and they always come.
             let message = client
@@ -216,6 +217,9 @@ impl Server {
         if !client.authenticated && !spec.flags.has(Flags::NO_AUTH) && !self.acl.is_open() {
             return Some(Failure::text("NOAUTH Authentication required."));
         }
+        if let Some(failure) = self.refused_by_role(key, spec) {
+            return Some(failure);
+        }
         None
     }
 
@@ -266,6 +270,7 @@ impl Server {
     ) -> Outcome {
         let before = out.len();
         let began = self.measured;
+        let dirty = self.dirty;
         self.before_call(&prepared);
         let outcome = handler(&mut Call {
             server: self,
@@ -280,6 +285,9 @@ impl Server {
         let failed = outcome.is_err() || out.bytes.get(before) == Some(&b'-');
         if !self.own_messages.is_empty() && outcome.is_ok() && prepared.origin != Origin::Script {
             self.put_own_messages(out, before);
+        }
+        if self.replication.feeds() {
+            self.propagate(&prepared, self.dirty != dirty);
         }
         self.note_call(&prepared, began, wrote, failed);
         outcome

@@ -123,6 +123,13 @@ fn run(call: &mut Call<'_>, digest: Digest, script: Script, keys: usize) -> Outc
     if flags.declared {
         fits_cluster(call.server, flags)?;
     }
+    if flags.declared
+        && let Some(failure) = call
+            .server
+            .script_may_not_run(!flags.no_writes, flags.allow_stale)
+    {
+        return Err(failure);
+    }
     if flags.declared && !flags.no_writes && ro {
         return Err(Failure::text(
             "ERR Can not execute a script with write flag using *_ro command.",

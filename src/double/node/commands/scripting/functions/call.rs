@@ -26,6 +26,13 @@ pub(super) fn fcall(call: &mut Call<'_>) -> Outcome {
     let keys =
         usize::try_from(keys).map_err(|_| Failure::text("ERR Number of keys can't be negative"))?;
     fits_cluster(call.server, function.flags)?;
+    let flags = function.flags;
+    if let Some(failure) = call
+        .server
+        .script_may_not_run(!flags.no_writes, flags.allow_stale)
+    {
+        return Err(failure);
+    }
     let ro = matches!(args[0].last(), Some(b'o' | b'O'));
     if !function.flags.no_writes && ro {
         return Err(Failure::text(

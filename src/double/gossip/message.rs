@@ -103,3 +103,23 @@ pub(in crate::double) struct Gossip {
     /// What the sender takes it for.
     pub flags: Flags,
 }
+
+impl Body {
+    /// Its place in [`View::sent`](super::View::sent) and [`View::received`](super::View::received).
+    pub(super) fn kind(&self) -> usize {
+        match self {
+            Body::Ping { kind, .. } => match kind {
+                Ping::Ping => 0,
+                Ping::Pong => 1,
+                Ping::Meet => 2,
+            },
+            Body::Fail(_) => 3,
+            Body::Publish { sharded: false, .. } => 4,
+            Body::AuthRequest => 5,
+            Body::AuthAck => 6,
+            Body::Update { .. } => 7,
+            Body::ManualFailoverStart => 8,
+            Body::Publish { sharded: true, .. } => 10,
+        }
+    }
+}

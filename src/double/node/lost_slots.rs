@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::routing::Redirect;
 use super::server::Server;
 use super::table::{Flags, Table};
-use crate::cluster::Slot;
+use crate::cluster::{Slot, SlotSet};
 
 impl Server {
     /// To be said when who serves what may have changed: clients that listen to a shard's channel whose slot has gone listen to it no longer, and are told so;
@@ -19,6 +19,18 @@ impl Server {
         }
         if !self.dbs[0].waiting.is_empty() {
             self.redirect_waiting();
+        }
+    }
+
+    /// Ends all that clients listen to of these slots.
+    pub(in crate::double) fn drop_channels(&mut self, slots: &SlotSet) {
+        let channels = self.shard_channels.keys();
+        let dropped: Vec<Box<[u8]>> = channels
+            .filter(|channel| slots.contains(Slot::of_key(channel)))
+            .cloned()
+            .collect();
+        for channel in dropped {
+            self.end_shard_channel(&channel);
         }
     }
 

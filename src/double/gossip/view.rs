@@ -155,69 +155,6 @@ impl View {
         std::mem::take(&mut self.effects)
     }
 
-<<<<<<< HEAD
-    // What an operator wants. Whether it may be done is checked before, by the command.
-
-    /// CLUSTER MEET. `false`: it is under way already, or this is no address.
-    pub fn meet(&mut self, ip: &str, port: u16, bus_port: u16, around: &mut Around<'_>) -> bool {
-        let _ = (ip, port, bus_port, around);
-        unimplemented!()
-    }
-
-    /// CLUSTER FORGET: for a minute nobody can bring it back.
-    pub fn forget(&mut self, peer: PeerKey, around: &mut Around<'_>) {
-        let _ = (peer, around);
-        unimplemented!()
-    }
-
-    /// CLUSTER REPLICATE.
-    pub fn follow(&mut self, master: PeerKey, around: &mut Around<'_>) {
-        let _ = (master, around);
-        unimplemented!()
-    }
-
-    /// A slot has this owner from now on, or none: `clusterAddSlot`, `clusterDelSlot`. Does not look at `migrating` and `importing`.
-    pub fn give_slot(&mut self, slot: Slot, owner: Option<PeerKey>) {
-        let _ = (slot, owner);
-        unimplemented!()
-    }
-
-    /// CLUSTER SETSLOT NODE, with all that it brings: the ends of `migrating` and `importing`, a new epoch for a slot that was imported, a master that has lost
-    /// its last slot.
-    pub fn assign_slot(&mut self, slot: Slot, owner: PeerKey, around: &mut Around<'_>) {
-        let _ = (slot, owner, around);
-        unimplemented!()
-    }
-
-    /// CLUSTER FAILOVER.
-    pub fn fail_over(&mut self, how: Failover, around: &mut Around<'_>) {
-        let _ = (how, around);
-        unimplemented!()
-    }
-
-    /// CLUSTER RESET.
-    pub fn reset(&mut self, hard: bool, around: &mut Around<'_>) {
-        let _ = (hard, around);
-        unimplemented!()
-    }
-
-    /// CLUSTER BUMPEPOCH: whether the epoch was changed.
-    pub fn bump_epoch(&mut self, around: &mut Around<'_>) -> bool {
-        let _ = around;
-        unimplemented!()
-    }
-
-    /// PUBLISH and SPUBLISH: to all others, or to the nodes of the same shard.
-    pub fn publish(
-        &mut self,
-        channel: &[u8],
-        message: &[u8],
-        sharded: bool,
-        around: &mut Around<'_>,
-    ) {
-        let _ = (channel, message, sharded, around);
-        unimplemented!()
-=======
     /// Said after everything else that was told, once: what only has to be done in the end is done now (`clusterBeforeSleep`).
     pub fn settle(&mut self, around: &mut Around<'_>) {
         self.take_settings(around);
@@ -236,7 +173,6 @@ impl View {
         if let Some(slots) = self.lost.take() {
             self.effects.push(Effect::DropChannels(Arc::new(slots)));
         }
->>>>>>> gossip
     }
 
     /// Something that clients see has changed; `cluster_state` and the rest are to be looked at in [`settle`](Self::settle).

@@ -13,7 +13,6 @@ use rstest::rstest;
 
 use crate::cluster::NodeId;
 use crate::double::node::clustered::Clustered;
-use crate::double::node::presents::Presents;
 use case::{Case, Line, Step};
 use real::Real;
 
@@ -139,17 +138,26 @@ impl Pair {
         if let Some(other) = &mut self.other {
             other.ask(0, &["FLUSHALL"]);
         }
-        let result = case.lines.iter().try_for_each(|line| {
-            self.step(line).map_err(|why| {
-                format!("{}, line {}: {}\n{why}", case.title, line.number, line.text)
+        let failures: Vec<String> = case
+            .lines
+            .iter()
+            .filter_map(|line| {
+                let why = self.step(line).err()?;
+                Some(format!(
+                    "{}, line {}: {}\n{why}",
+                    case.title, line.number, line.text
+                ))
             })
-        });
+            .collect();
         for client in 1..5 {
             self.real.close(client);
             self.double.close(client);
             self.unread.remove(&client);
         }
-        result
+        match failures.is_empty() {
+            true => Ok(()),
+            false => Err(failures.join("\n")),
+        }
     }
 
     fn ask_both(&mut self, client: u8, words: &[&str]) {
@@ -261,7 +269,7 @@ fn rename(double: &mut Clustered, id: NodeId) {
 fn join(place: Place, real: &mut Real, peer: &mut Real, id: NodeId) {
     real.ask(0, &["CLUSTER", "SET-CONFIG-EPOCH", "1"]);
     peer.ask(0, &["CLUSTER", "SET-CONFIG-EPOCH", "2"]);
-    let mut give = |to: &mut Real, start: u16, end: u16| {
+    let give = |to: &mut Real, start: u16, end: u16| {
         let mut words = vec!["CLUSTER".to_owned(), "ADDSLOTS".to_owned()];
         words.extend((start..=end).map(|slot| slot.to_string()));
         assert_eq!(to.ask(0, &words), b"+OK\r\n");

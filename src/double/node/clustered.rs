@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::call::Origin;
-use super::client::{Client, ClientKey};
+use super::client::ClientKey;
 use super::config::Config;
 use super::dispatch::Prepared;
 use super::net::{Inbox, Net};
@@ -18,7 +18,7 @@ use super::server::Server;
 use super::table::Table;
 use crate::cluster::{NodeId, Slot, SlotRange};
 use crate::double::Clock;
-use crate::double::gossip::{Flags, LinkId, OutgoingLink, Peer, PeerKey, View};
+use crate::double::gossip::{Effect, Flags, LinkId, OutgoingLink, Peer, PeerKey, View};
 
 /// The node, and its clients by a number each.
 pub(in crate::double::node) struct Clustered {
@@ -125,11 +125,6 @@ impl Clustered {
         self.server.in_cluster(|view, around| view.settle(around));
     }
 
-    pub fn client(&mut self, number: u8) -> &mut Client {
-        let key = self.key(number);
-        &mut self.server.clients[key.0]
-    }
-
     fn key(&mut self, number: u8) -> ClientKey {
         let server = &mut self.server;
         let key = self.clients.entry(number).or_insert_with(|| {
@@ -158,9 +153,23 @@ impl Clustered {
         if let Some(client) = self.server.clients.get_mut(key.0) {
             client.out.bytes.append(&mut out.bytes);
         }
-        self.server.in_cluster(|view, around| view.settle(around));
+        self.settles();
         self.server.end_round();
         self.told(client)
+    }
+
+    /// What is done at the end of a turn. Effects are left undone but for those that only concern clients.
+    fn settles(&mut self) {
+        let effects = self.server.in_cluster(|view, around| {
+            view.settle(around);
+            view.take_effects()
+        });
+        for effect in effects.unwrap() {
+            if let Effect::DropChannels(slots) = effect {
+                self.server.drop_channels(&slots);
+            }
+        }
+        self.server.look_at_slots();
     }
 
     /// What a client has got and has not been given yet.
@@ -168,12 +177,6 @@ impl Clustered {
         let key = self.key(client);
         let client = self.server.clients.get_mut(key.0);
         client.map_or_else(Vec::new, |client| std::mem::take(&mut client.out.bytes))
-    }
-
-    /// The same as text, the command being words with a blank between them.
-    pub fn says(&mut self, command: &str) -> String {
-        let words: Vec<&str> = command.split(' ').collect();
-        String::from_utf8(self.ask(1, &words)).unwrap()
     }
 
     /// Executes a command as it comes from a master.

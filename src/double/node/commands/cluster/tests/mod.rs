@@ -246,6 +246,14 @@ impl Pair {
         text = hex.replace_all(&text, "<id>").into_owned();
         let time = Regex::new(r"\b1[0-9]{12}\b").unwrap();
         text = time.replace_all(&text, "<time>").into_owned();
+        // Redis tells nodes in the order of a hash table that is another one in each process.
+        if let Step::Call(words) = &line.step
+            && words.iter().any(|word| word == "NODES")
+        {
+            let mut lines: Vec<&str> = text.split("\\n").collect();
+            lines.sort_unstable();
+            text = lines.join("\\n");
+        }
         for mask in &line.masks {
             let mask = Regex::new(mask).unwrap();
             let masked = |found: &Captures<'_>| found[0].replace(&found[1], "<masked>");

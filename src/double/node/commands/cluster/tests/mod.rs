@@ -63,20 +63,6 @@ fn redis_7_0(test: &str) -> Option<Real> {
     Real::start("redis-server")
 }
 
-/// A real server of another version, where `.ci/servers` has put it.
-fn cached(test: &str, program: &str) -> Option<Real> {
-    let cache = std::env::var_os("LABRUNNER_SERVERS").map_or_else(
-        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/servers"),
-        Into::into,
-    );
-    let program = cache.join(program);
-    if !program.is_file() {
-        skip(test, &program.display().to_string());
-        return None;
-    }
-    Real::start(program.to_str()?)
-}
-
 fn id_of(real: &mut Real) -> NodeId {
     let reply = real.ask(0, &["CLUSTER", "MYID"]);
     let text = String::from_utf8(reply).unwrap();

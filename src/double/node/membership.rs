@@ -56,18 +56,8 @@ impl Server {
 
     /// One of its settings may have been changed.
     pub(super) fn take_settings(&mut self) {
-        let Some(member) = self.cluster.as_deref_mut() else {
-            return;
-        };
-        member.settings = Settings::of(&self.config);
-        // What it says of itself changes at once.
-        let me = member.view.me;
-        if let Some(myself) = member.view.peers.get_mut(usize::from(me.0)) {
-            myself.hostname.clone_from(&member.settings.hostname);
-            myself.flags.no_failover = member.settings.no_failover;
-            if !member.settings.announced_ip.is_empty() {
-                myself.ip.clone_from(&member.settings.announced_ip);
-            }
+        if let Some(member) = self.cluster.as_deref_mut() {
+            member.settings = Settings::of(&self.config);
         }
     }
 

@@ -14,7 +14,13 @@ fn text(reply: Reply) -> String {
 #[tokio::test]
 async fn a_cluster_is_well_when_it_is_started() {
     let begun = Instant::now();
-    let cluster = Cluster::builder().masters(3).replicas(1).seed(7).start().await.unwrap();
+    let cluster = Cluster::builder()
+        .masters(3)
+        .replicas(1)
+        .seed(7)
+        .start()
+        .await
+        .unwrap();
     eprintln!("started in {:?}", begun.elapsed());
     for node in 0..cluster.len() {
         let info = text(cluster.run(node, ["CLUSTER", "INFO"]));

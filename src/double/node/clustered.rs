@@ -1,6 +1,7 @@
 //! A node of a cluster made by hand, for tests: no bus, no sockets, and others that are only known of.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::call::Origin;
 use super::client::ClientKey;
 use super::config::Config;
 use super::dispatch::Prepared;
-use super::net::{Inbox, Net};
+use super::net::{Net, Shared};
 use super::out::Out;
 use super::server::Server;
 use super::table::Table;
@@ -36,13 +37,10 @@ pub(in crate::double::node) fn id(number: u8) -> NodeId {
 pub(in crate::double::node) fn lone() -> (Server, Clock) {
     let clock = Clock::stepped();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let inbox = Inbox {
-        jobs: mpsc::channel().1,
-        stop: Arc::new(AtomicBool::new(false)),
-    };
-    let listener = mio::net::TcpListener::from_std(listener);
-    let net = Net::new(mio::Poll::new().unwrap(), listener, 1, inbox).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (poll, jobs) = (mio::Poll::new().unwrap(), mpsc::channel().1);
+    let shared = Shared::new(poll, jobs, Arc::new(AtomicBool::new(false))).unwrap();
+    let net = Net::new(Rc::new(shared), 0, address);
     (Server::new(clock.clone(), Config::default(), net), clock)
 }
 

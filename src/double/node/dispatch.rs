@@ -220,14 +220,14 @@ impl Server {
         if !client.authenticated && !spec.flags.has(Flags::NO_AUTH) && !self.acl.is_open() {
             return Some(Failure::text("NOAUTH Authentication required."));
         }
-        if let Some(failure) = self.refused_by_role(key, spec) {
-            return Some(failure);
-        }
         None
     }
 
     /// What stands against executing a command here and now.
     fn untimely(&self, key: ClientKey, spec: &Spec) -> Option<Failure> {
+        if let Some(failure) = self.refused_by_role(key, spec) {
+            return Some(failure);
+        }
         let client = &self.clients[key.0];
         if !client.out.resp3
             && client.subscriptions() > 0
@@ -336,7 +336,11 @@ impl Unfit {
             // Until 6.2 a subcommand had no number of arguments of its own.
             Unfit::Arity(name) if presents < Presents::V7_0 && name.contains('|') => {
                 let (container, _) = name.split_once('|').unwrap_or_default();
-                unknown_subcommand(presents, container, args.get(1).copied().unwrap_or_default())
+                unknown_subcommand(
+                    presents,
+                    container,
+                    args.get(1).copied().unwrap_or_default(),
+                )
             }
             Unfit::Arity(name) => Failure::arity(name).into_words(),
         }
@@ -369,7 +373,9 @@ pub(super) fn look_up(
             }
             // A container may be a command by itself: COMMAND.
             None if registry.has_subcommands(spec) => {
-                return Err(Unfit::Unknown(unknown_subcommand(presents, spec.name, word)));
+                return Err(Unfit::Unknown(unknown_subcommand(
+                    presents, spec.name, word,
+                )));
             }
             None => {}
         }

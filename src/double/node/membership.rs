@@ -2,9 +2,9 @@
 
 use rand::rngs::StdRng;
 
-use super::out::Out;
 use super::call::Class;
 use super::config::Config;
+use super::out::Out;
 use super::server::Server;
 use super::wires::{Packet, Wire};
 use crate::cluster::Slot;
@@ -93,12 +93,21 @@ impl Server {
             let effects = self.cluster.as_deref_mut();
             let effects = effects.map_or_else(Vec::new, |member| member.view.take_effects());
             if effects.is_empty() {
-                return;
+                break;
             }
             for effect in effects {
                 self.carry_out(effect);
             }
         }
+        self.look_at_slots();
+    }
+
+    /// Hands a message that was published elsewhere to those who listen here.
+    fn deliver(&mut self, channel: &[u8], message: &[u8], sharded: bool) {
+        match sharded {
+            true => self.publish_to_shard(channel, message),
+            false => self.publish(channel, message),
+        };
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -116,7 +125,7 @@ impl Server {
             Effect::Follow { master, ip, port } => self.follow(master, &ip, port),
             Effect::Lead => self.lead(),
             Effect::DropKeys(slot) => self.drop_keys_in(slot),
-            Effect::DropChannels(_) => {}
+            Effect::DropChannels(slots) => self.drop_channels(&slots),
             Effect::DropAllKeys => self.lose_keys(),
             Effect::Publish {
                 channel,

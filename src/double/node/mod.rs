@@ -37,7 +37,6 @@ mod replication;
 mod routing;
 mod server;
 mod slowlog;
-mod stubs;
 mod table;
 mod tracking;
 mod wires;

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::message::{ReplicationMessage, Snapshot};
 use super::log::Log;
+use super::message::{ReplicationMessage, Snapshot};
 use crate::double::gossip::LinkId;
 use crate::double::node::client::{ClientKey, Otherwise};
 use crate::double::node::server::Server;
@@ -107,7 +107,9 @@ impl Server {
         }
         // The others get first what they would have got anyway.
         self.feed_replicas();
-        self.replication.replicas.retain(|replica| replica.link != link);
+        self.replication
+            .replicas
+            .retain(|replica| replica.link != link);
         let mut replica = Replica {
             link,
             ip,
@@ -215,7 +217,9 @@ impl Server {
     /// A replica's link is gone. Whether it was one.
     pub(super) fn lose_replica(&mut self, link: LinkId) -> bool {
         let before = self.replication.replicas.len();
-        self.replication.replicas.retain(|replica| replica.link != link);
+        self.replication
+            .replicas
+            .retain(|replica| replica.link != link);
         let lost = self.replication.replicas.len() < before;
         if lost && self.replication.replicas.is_empty() {
             self.replication.no_replicas_since = self.now;

@@ -86,7 +86,12 @@ impl Server {
     }
 
     /// A key is taken out that no command has named: replicas are told to take it out as well.
-    pub(in crate::double::node) fn propagate_removal(&mut self, db: usize, key: &[u8], lazily: bool) {
+    pub(in crate::double::node) fn propagate_removal(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        lazily: bool,
+    ) {
         if self.replication.feeds() {
             let name: &[u8] = if lazily { b"UNLINK" } else { b"DEL" };
             let words = owned(&[name, key]);

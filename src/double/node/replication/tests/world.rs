@@ -10,7 +10,7 @@ use crate::double::Clock;
 use crate::double::gossip::LinkId;
 use crate::double::node::client::ClientKey;
 use crate::double::node::config::Config;
-use crate::double::node::net::{Inbox, Net};
+use crate::double::node::net::{Net, Shared};
 use crate::double::node::out::Out;
 use crate::double::node::server::Server;
 use crate::double::node::wires::{Packet, Wire};
@@ -70,7 +70,10 @@ impl World {
 
     /// What a client gets from a node.
     pub fn run(&mut self, node: usize, line: &str) -> Reply {
-        let words: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        let words: Vec<Vec<u8>> = line
+            .split(' ')
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
         self.run_words(node, &words)
     }
 
@@ -233,13 +236,10 @@ impl Guest {
 }
 
 fn net() -> Net {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let poll = mio::Poll::new().unwrap();
-    let (_, jobs) = mpsc::channel();
-    let inbox = Inbox {
-        jobs,
-        stop: Arc::new(AtomicBool::new(false)),
-    };
-    Net::new(poll, mio::net::TcpListener::from_std(listener), 1, inbox).unwrap()
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (poll, jobs) = (mio::Poll::new().unwrap(), std::sync::mpsc::channel().1);
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let shared = Shared::new(poll, jobs, stop).unwrap();
+    Net::new(std::rc::Rc::new(shared), 0, address)
 }

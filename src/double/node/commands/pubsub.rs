@@ -139,6 +139,7 @@ fn confirm(out: &mut Out, word: &[u8], name: Option<&[u8]>, count: i64) {
 
 fn publish(call: &mut Call<'_>) -> Outcome {
     let count = call.server.publish(call.args[1], call.args[2]);
+    publish_elsewhere(call, false);
     call.take_own_messages();
     call.out.int(count as i64);
     Ok(())
@@ -146,9 +147,17 @@ fn publish(call: &mut Call<'_>) -> Outcome {
 
 fn spublish(call: &mut Call<'_>) -> Outcome {
     let count = call.server.publish_to_shard(call.args[1], call.args[2]);
+    publish_elsewhere(call, true);
     call.take_own_messages();
     call.out.int(count as i64);
     Ok(())
+}
+
+/// Has the other nodes of a cluster publish it as well; `sharded`: those that serve the same slots.
+fn publish_elsewhere(call: &mut Call<'_>, sharded: bool) {
+    let (channel, message) = (call.args[1], call.args[2]);
+    call.server
+        .in_cluster(|view, around| view.publish(channel, message, sharded, around));
 }
 
 fn channels(call: &mut Call<'_>, sort: Sort) -> Outcome {
@@ -215,6 +224,22 @@ fn help(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+impl Server {
+    /// Nobody listens to this channel of a shard any more; they are told so.
+    pub fn end_shard_channel(&mut self, channel: &[u8]) {
+        for key in self.shard_channels.remove(channel).unwrap_or_default() {
+            let Some(client) = self.clients.get_mut(key.0) else {
+                continue;
+            };
+            client.shard_channels.remove(channel);
+            let mut frame = Out::new(false);
+            let count = Sort::Shard.count(client);
+            confirm(&mut frame, b"sunsubscribe", Some(channel), count);
+            self.push_to(key, &mut frame.bytes);
+        }
+    }
+}
+
 /// A listener that leaves more than this unread is hung up on, as by `client-output-buffer-limit pubsub 32mb`.
 const UNREAD_MESSAGES: usize = 32 * 1024 * 1024;
 
@@ -234,6 +259,14 @@ impl Server {
             }
         }
         count
+    }
+
+    /// Says a message here that was published at another node of the cluster.
+    pub fn deliver(&mut self, channel: &[u8], message: &[u8], sharded: bool) {
+        match sharded {
+            true => self.publish_to_shard(channel, message),
+            false => self.publish(channel, message),
+        };
     }
 
     /// Says a message to all who listen to the shard's channel. To how many.

@@ -80,7 +80,12 @@ impl Server {
 
     /// Executes a command without asking whether it may be, at a moment that may have passed. What it replies is of no interest.
     fn execute_as_master(&mut self, hand: ClientKey, db: usize, now: i64, words: &[&[u8]]) {
-        let Ok((command, handler)) = look_up(Table::redis_7_0(), Registry::get(), words) else {
+        let Ok((command, handler)) = look_up(
+            Table::redis_7_0(),
+            Registry::get(),
+            self.presents,
+            words,
+        ) else {
             return;
         };
         if let Some(client) = self.clients.get_mut(hand.0) {

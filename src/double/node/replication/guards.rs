@@ -71,18 +71,17 @@ impl Server {
         self.lacks_replicas().then_some("NOREPLICAS Not enough good replicas to write.")
     }
 
-    /// What stands against a script, or a function, that has declared what it does.
-    pub(in crate::double::node) fn script_may_not_run(
-        &self,
-        writes: bool,
-        allows_stale: bool,
-    ) -> Option<Failure> {
-        if self.is_stale() && !allows_stale {
+    /// What stands against a script, or a function. `None`: it has not declared what it needs.
+    pub(in crate::double::node) fn script_may_not_run(&self, needs: Option<Needs>) -> Option<Failure> {
+        let Some(needs) = needs else {
+            return self.is_stale().then_some(STALE);
+        };
+        if needs.fresh_data && self.is_stale() {
             return Some(Failure::text(
                 "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag is not set on the script.",
             ));
         }
-        if !writes {
+        if !needs.writing {
             return None;
         }
         if self.replication.is_replica() && self.config.replication.read_only {
@@ -93,6 +92,15 @@ impl Server {
         self.lacks_replicas()
             .then_some(Failure::text("NOREPLICAS Not enough good replicas to write."))
     }
+}
+
+/// What a script has declared that it needs.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::double::node) struct Needs {
+    /// To write.
+    pub writing: bool,
+    /// Data that is not out of date.
+    pub fresh_data: bool,
 }
 
 const STALE: Failure = Failure::text(

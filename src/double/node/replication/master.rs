@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::message::{ReplicationMessage, Snapshot};
-use super::log::Log;
 use crate::double::gossip::LinkId;
 use crate::double::node::client::{ClientKey, Otherwise};
 use crate::double::node::server::Server;
@@ -272,7 +271,7 @@ impl Server {
             if idle > settings.backlog_life {
                 // A history whose changes are not counted any more can't be gone on with.
                 self.begin_log();
-                self.replication.log = None::<Log>;
+                self.replication.log = None;
             }
         }
         if longest.is_some_and(|longest| longest >= settings.sync_delay) {

@@ -23,6 +23,7 @@ use self::log::{Entry, Log};
 use self::master::Replica;
 use self::propagate::Pending;
 use self::replica::Master;
+pub(in crate::double::node) use self::guards::Needs;
 pub(in crate::double::node) use self::master::{Follower, State};
 pub(in crate::double::node) use self::replica::{Followed, LinkState};
 use super::client::ClientKey;
@@ -59,7 +60,9 @@ pub(in crate::double) struct Replication {
     master: Option<Master>,
     /// An entry of the stream is being applied.
     applying: bool,
-    /// How often [`Server::replication_cron`] was called.
+    /// How often [`Server::replication_tick`] was called.
+    ticks: u64,
+    /// How many seconds have passed by that.
     rounds: u64,
     /// The number of the node in its cluster, which makes those of its links its own.
     number: u32,
@@ -87,8 +90,14 @@ impl Replication {
     }
 
     /// Whether a link is one between master and replica, and not one of the cluster bus.
-    pub fn is_own(link: LinkId) -> bool {
+    pub fn has_link(&self, link: LinkId) -> bool {
         link.0 & REPLICATION_LINK != 0
+    }
+
+    /// The node was stopped and is started again: it knows no history, but its links are not those of its life before.
+    pub fn come_back(&mut self, before: &Replication) {
+        self.number = before.number;
+        self.links = before.links;
     }
 
     fn new_link(&mut self) -> LinkId {

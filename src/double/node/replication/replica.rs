@@ -20,6 +20,8 @@ pub(super) struct Master {
     pub state: LinkState,
     /// The link to it, if there is one or is to be.
     pub link: Option<LinkId>,
+    /// How often it was tried again to open it.
+    pub knocks: u32,
     /// Before the link is up: when something last happened on it. Moments are in milliseconds since 1970.
     pub last_sign: i64,
     /// When something came on the link last.
@@ -89,6 +91,9 @@ pub(in crate::double::node) struct Followed {
     pub position: Option<(i64, i64)>,
 }
 
+/// So many ticks make a second.
+const TICKS: u64 = 10;
+
 const ROLE_CHANGED: Failure = Failure::text(
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
 );
@@ -146,6 +151,7 @@ impl Server {
             port,
             state: LinkState::Connect,
             link: None,
+            knocks: 0,
             last_sign: self.now,
             heard: self.now,
             down_since,
@@ -197,7 +203,31 @@ impl Server {
         master.state = LinkState::Connecting;
         master.link = Some(link);
         master.last_sign = now;
+        master.knocks = 0;
         let (ip, port) = (master.ip.clone(), master.port);
+        self.wires.push(Wire::Connect { link, ip, port });
+    }
+
+    /// Nothing is heard of a link that is to be opened. What wants to open it is sent again after 1, 3, 7 … seconds, as it is in TCP.
+    fn knock_again(&mut self) {
+        let now = self.now;
+        let Some(master) = &mut self.replication.master else {
+            return;
+        };
+        let due = (2_i64 << master.knocks.min(32)) - 1;
+        if (now - master.last_sign) / 1000 < due {
+            return;
+        }
+        master.knocks += 1;
+        let before = master.link.take();
+        let (ip, port) = (master.ip.clone(), master.port);
+        let link = self.replication.new_link();
+        if let Some(master) = &mut self.replication.master {
+            master.link = Some(link);
+        }
+        if let Some(link) = before {
+            self.wires.push(Wire::Close { link });
+        }
         self.wires.push(Wire::Connect { link, ip, port });
     }
 
@@ -393,8 +423,28 @@ impl Server {
         }
     }
 
+    /// The node was started again: it follows the master that it has in its cluster, if it has one.
+    pub(in crate::double) fn follow_as_before(&mut self) {
+        let master = self.cluster.as_deref().and_then(|member| {
+            let view = &member.view;
+            let master = view.peer(view.myself().replica_of?);
+            Some((master.id, master.ip.clone(), master.port))
+        });
+        if let Some((id, ip, port)) = master {
+            self.follow(id, &ip, port);
+        }
+    }
+
+    /// A tenth of a second has passed.
+    pub(in crate::double) fn replication_tick(&mut self) {
+        self.replication.ticks += 1;
+        if self.replication.ticks.is_multiple_of(TICKS) {
+            self.replication_cron();
+        }
+    }
+
     /// A second has passed.
-    pub(in crate::double) fn replication_cron(&mut self) {
+    pub(super) fn replication_cron(&mut self) {
         let (now, timeout) = (self.now / 1000, self.config.replication.timeout);
         if let Some(master) = &self.replication.master {
             let last = match master.state {
@@ -407,6 +457,7 @@ impl Server {
             let state = self.replication.master.as_ref().map(|master| master.state);
             match state {
                 Some(LinkState::Connect) => self.connect(),
+                Some(LinkState::Connecting) => self.knock_again(),
                 Some(LinkState::Connected) => self.acknowledge(),
                 _ => {}
             }

@@ -1,6 +1,7 @@
 //! A few nodes on one thread, and what carries their messages.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::double::Clock;
 use crate::double::gossip::LinkId;
 use crate::double::node::client::ClientKey;
 use crate::double::node::config::Config;
-use crate::double::node::net::{Inbox, Net};
+use crate::double::node::net::{Net, Shared};
 use crate::double::node::out::Out;
 use crate::double::node::server::Server;
 use crate::double::node::wires::{Packet, Wire};
@@ -35,7 +36,7 @@ impl World {
             for (name, value) in usual.iter().chain(settings) {
                 config.set_at_start(name, value).unwrap();
             }
-            let mut server = Server::new(clock.clone(), config, net());
+            let mut server = Server::new(clock.clone(), config, net(7000 + number));
             server.replication.number_links(u32::from(number));
             server
         });
@@ -232,14 +233,9 @@ impl Guest {
     }
 }
 
-fn net() -> Net {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let poll = mio::Poll::new().unwrap();
+fn net(port: u16) -> Net {
     let (_, jobs) = mpsc::channel();
-    let inbox = Inbox {
-        jobs,
-        stop: Arc::new(AtomicBool::new(false)),
-    };
-    Net::new(poll, mio::net::TcpListener::from_std(listener), 1, inbox).unwrap()
+    let stop = Arc::new(AtomicBool::new(false));
+    let shared = Shared::new(mio::Poll::new().unwrap(), jobs, stop).unwrap();
+    Net::new(Rc::new(shared), 0, ([127, 0, 0, 1], port).into())
 }

@@ -80,12 +80,9 @@ impl Server {
 
     /// Executes a command without asking whether it may be, at a moment that may have passed. What it replies is of no interest.
     fn execute_as_master(&mut self, hand: ClientKey, db: usize, now: i64, words: &[&[u8]]) {
-        let Ok((command, handler)) = look_up(
-            Table::redis_7_0(),
-            Registry::get(),
-            self.presents,
-            words,
-        ) else {
+        let Ok((command, handler)) =
+            look_up(Table::redis_7_0(), Registry::get(), self.presents, words)
+        else {
             return;
         };
         if let Some(client) = self.clients.get_mut(hand.0) {
@@ -113,7 +110,11 @@ impl Server {
     /// Has this data from now on, and no other.
     pub(super) fn load(&mut self, snapshot: &Snapshot) {
         for number in 0..self.dbs.len() {
-            let mut db = snapshot.dbs.get(number).map(|db| db.copy()).unwrap_or_default();
+            let mut db = snapshot
+                .dbs
+                .get(number)
+                .map(|db| db.copy())
+                .unwrap_or_default();
             self.dbs[number].swap_keys(&mut db);
             let watched: Vec<Box<[u8]>> = self.dbs[number].watched.keys().cloned().collect();
             for key in watched {

@@ -61,18 +61,25 @@ impl Server {
     }
 
     /// What stands against a script's command that writes. `wrote`: the script has written before.
-    pub(in crate::double::node) fn script_may_not_write(&self, wrote: bool) -> Option<&'static str> {
+    pub(in crate::double::node) fn script_may_not_write(
+        &self,
+        wrote: bool,
+    ) -> Option<&'static str> {
         if wrote {
             return None;
         }
         if self.replication.is_replica() && self.config.replication.read_only {
             return Some("READONLY You can't write against a read only replica.");
         }
-        self.lacks_replicas().then_some("NOREPLICAS Not enough good replicas to write.")
+        self.lacks_replicas()
+            .then_some("NOREPLICAS Not enough good replicas to write.")
     }
 
     /// What stands against a script, or a function. `None`: it has not declared what it needs.
-    pub(in crate::double::node) fn script_may_not_run(&self, needs: Option<Needs>) -> Option<Failure> {
+    pub(in crate::double::node) fn script_may_not_run(
+        &self,
+        needs: Option<Needs>,
+    ) -> Option<Failure> {
         let Some(needs) = needs else {
             return self.is_stale().then_some(STALE);
         };
@@ -89,8 +96,9 @@ impl Server {
                 "READONLY Can not run script with write flag on readonly replica",
             ));
         }
-        self.lacks_replicas()
-            .then_some(Failure::text("NOREPLICAS Not enough good replicas to write."))
+        self.lacks_replicas().then_some(Failure::text(
+            "NOREPLICAS Not enough good replicas to write.",
+        ))
     }
 }
 

@@ -106,7 +106,9 @@ impl Server {
         }
         // The others get first what they would have got anyway.
         self.feed_replicas();
-        self.replication.replicas.retain(|replica| replica.link != link);
+        self.replication
+            .replicas
+            .retain(|replica| replica.link != link);
         let mut replica = Replica {
             link,
             ip,
@@ -214,7 +216,9 @@ impl Server {
     /// A replica's link is gone. Whether it was one.
     pub(super) fn lose_replica(&mut self, link: LinkId) -> bool {
         let before = self.replication.replicas.len();
-        self.replication.replicas.retain(|replica| replica.link != link);
+        self.replication
+            .replicas
+            .retain(|replica| replica.link != link);
         let lost = self.replication.replicas.len() < before;
         if lost && self.replication.replicas.is_empty() {
             self.replication.no_replicas_since = self.now;

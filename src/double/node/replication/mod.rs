@@ -18,13 +18,13 @@ use std::rc::Rc;
 
 use rand::Rng;
 
-pub(in crate::double) use self::message::ReplicationMessage;
+pub(in crate::double::node) use self::guards::Needs;
 use self::log::{Entry, Log};
 use self::master::Replica;
+pub(in crate::double::node) use self::master::{Follower, State};
+pub(in crate::double) use self::message::ReplicationMessage;
 use self::propagate::Pending;
 use self::replica::Master;
-pub(in crate::double::node) use self::guards::Needs;
-pub(in crate::double::node) use self::master::{Follower, State};
 pub(in crate::double::node) use self::replica::{Followed, LinkState};
 use super::client::ClientKey;
 use super::server::{Server, drawn_id};

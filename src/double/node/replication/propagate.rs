@@ -51,6 +51,14 @@ impl Call<'_> {
         }
     }
 
+    /// The same for a command that has set when a key is over, in milliseconds since 1970.
+    pub fn replicate_end(&mut self, key: &[u8], when: i64) {
+        if self.server.replication.feeds() {
+            let when = when.to_string();
+            self.replicate_as(&[b"PEXPIREAT", key, when.as_bytes()]);
+        }
+    }
+
     /// Replicas are to execute nothing for this command, unless [`replicate_as`](Self::replicate_as) says something else.
     pub fn replicate_nothing(&mut self) {
         if self.server.replication.feeds() {
@@ -86,7 +94,12 @@ impl Server {
     }
 
     /// A key is taken out that no command has named: replicas are told to take it out as well.
-    pub(in crate::double::node) fn propagate_removal(&mut self, db: usize, key: &[u8], lazily: bool) {
+    pub(in crate::double::node) fn propagate_removal(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        lazily: bool,
+    ) {
         if self.replication.feeds() {
             let name: &[u8] = if lazily { b"UNLINK" } else { b"DEL" };
             let words = owned(&[name, key]);

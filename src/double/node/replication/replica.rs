@@ -366,7 +366,12 @@ impl Server {
         master.heard = now;
         master.last_sign = now;
         match (message, master.state) {
-            (ReplicationMessage::Refused(_), _) => self.hang_up_on_master(),
+            (ReplicationMessage::Refused(words), _) => {
+                self.note(format!(
+                    "Master is currently unable to PSYNC but should be in the future: -{words}"
+                ));
+                self.hang_up_on_master();
+            }
             (ReplicationMessage::FullResync { id, offset }, LinkState::Handshake) => {
                 master.position = None;
                 master.coming = Some((id, offset));

@@ -65,10 +65,7 @@ fn as_replica(server: &Server, master: &Followed, lines: &mut Lines) {
         lines.add("master_sync_last_io_seconds_ago", master.last_sign);
     }
     if !up {
-        lines.add(
-            "master_link_down_since_seconds",
-            master.down.unwrap_or(-1),
-        );
+        lines.add("master_link_down_since_seconds", master.down.unwrap_or(-1));
     }
     let flag = |name: &str| u8::from(server.config.get(name) == "yes");
     lines.add("slave_priority", server.config.get("replica-priority"));

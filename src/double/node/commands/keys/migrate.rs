@@ -71,7 +71,10 @@ fn read<'a>(call: &mut Call<'a>) -> Result<Request<'a>, Failure> {
         host: args[1],
         port: args[2],
         db,
-        timeout: u64::try_from(timeout).ok().filter(|it| *it > 0).unwrap_or(USUAL_TIMEOUT),
+        timeout: u64::try_from(timeout)
+            .ok()
+            .filter(|it| *it > 0)
+            .unwrap_or(USUAL_TIMEOUT),
         copy,
         replace,
         login,
@@ -89,7 +92,10 @@ fn introduction(request: &Request<'_>) -> Vec<Words> {
         let words = login.iter().map(|word| word.to_vec());
         commands.push([b"AUTH".to_vec()].into_iter().chain(words).collect());
     }
-    commands.push(vec![b"SELECT".to_vec(), request.db.to_string().into_bytes()]);
+    commands.push(vec![
+        b"SELECT".to_vec(),
+        request.db.to_string().into_bytes(),
+    ]);
     commands
 }
 

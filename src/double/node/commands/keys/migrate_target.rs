@@ -92,11 +92,23 @@ impl<'a> Target<'a> {
                 Asked::NotOurs => return None,
                 Asked::Refused => {
                     let step = Step::Connecting;
-                    return Some((replies, Some(Trouble { step, timed_out: false })));
+                    return Some((
+                        replies,
+                        Some(Trouble {
+                            step,
+                            timed_out: false,
+                        }),
+                    ));
                 }
                 Asked::Silent => {
                     let step = Step::Reading;
-                    return Some((replies, Some(Trouble { step, timed_out: true })));
+                    return Some((
+                        replies,
+                        Some(Trouble {
+                            step,
+                            timed_out: true,
+                        }),
+                    ));
                 }
             }
         }

@@ -5,6 +5,8 @@ mod dump;
 mod expiry;
 mod migrate;
 mod migrate_target;
+#[cfg(test)]
+mod migrate_tests;
 mod object;
 pub(in crate::double::node) mod scan;
 mod space;

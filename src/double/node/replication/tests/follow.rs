@@ -82,7 +82,10 @@ fn replicas_of_a_master_that_is_gone_go_on_with_its_heir() {
     assert_eq!(world.run(2, "GET a"), Reply::Bulk(b"2".to_vec()));
     assert_eq!(world.info(1, "sync_full"), "0");
     assert_eq!(world.info(1, "sync_partial_ok"), "1");
-    assert_eq!(world.info(1, "master_replid"), world.info(2, "master_replid"));
+    assert_eq!(
+        world.info(1, "master_replid"),
+        world.info(2, "master_replid")
+    );
     assert_eq!(
         world.info(1, "master_replid2"),
         world.info(2, "master_replid2")
@@ -152,13 +155,18 @@ fn a_replica_that_may_not_tell_stale_data_does_not() {
     world.run(0, "SET a 1");
     assert_eq!(world.run(1, "GET a"), Reply::Bulk(b"1".to_vec()));
     world.cut(1);
-    assert!(matches!(world.run(1, "GET a"), Reply::Error(words) if words.starts_with("MASTERDOWN")));
+    assert!(
+        matches!(world.run(1, "GET a"), Reply::Error(words) if words.starts_with("MASTERDOWN"))
+    );
     assert_eq!(world.info(1, "master_link_status"), "down");
 }
 
 #[test]
 fn a_silent_link_is_made_anew() {
-    let mut world = World::with_replicas(2, &[("repl-timeout", "5"), ("repl-ping-replica-period", "2")]);
+    let mut world = World::with_replicas(
+        2,
+        &[("repl-timeout", "5"), ("repl-ping-replica-period", "2")],
+    );
     let before = world.info(0, "master_repl_offset");
     world.pass(20);
     // It is not silent as long as the master pings.

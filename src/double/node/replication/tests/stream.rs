@@ -136,7 +136,9 @@ fn functions_come_along() {
     assert_eq!(world.run(0, "FUNCTION DUMP"), world.run(1, "FUNCTION DUMP"));
     world.run(0, "FCALL f 1 k");
     assert_eq!(world.run(1, "GET k"), Reply::Bulk(b"1".to_vec()));
-    assert!(matches!(world.run(1, "FCALL f 1 k"), Reply::Error(words) if words.starts_with("READONLY")));
+    assert!(
+        matches!(world.run(1, "FCALL f 1 k"), Reply::Error(words) if words.starts_with("READONLY"))
+    );
     world.run(0, "FUNCTION FLUSH");
     assert_eq!(world.run(0, "FUNCTION DUMP"), world.run(1, "FUNCTION DUMP"));
     world.run(0, "FLUSHALL");

@@ -71,7 +71,10 @@ impl World {
 
     /// What a client gets from a node.
     pub fn run(&mut self, node: usize, line: &str) -> Reply {
-        let words: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        let words: Vec<Vec<u8>> = line
+            .split(' ')
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
         self.run_words(node, &words)
     }
 

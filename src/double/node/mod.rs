@@ -5,6 +5,8 @@ mod after_call;
 mod blocking;
 mod call;
 mod client;
+#[cfg(test)]
+mod clustered;
 mod commands;
 pub(super) mod config;
 mod dispatch;

@@ -98,6 +98,8 @@ pub(in crate::double) struct Server {
     pub replication: Replication,
     /// What it has to say to other nodes.
     pub wires: Vec<Wire>,
+    /// How many tenths of a second it has been a node of a cluster.
+    pub ticks: u64,
     /// The other nodes of its world.
     pub peers: Option<Rc<dyn Peers>>,
     /// What it has logged, in the words of Redis, oldest first: when, in milliseconds since 1970, and what.
@@ -234,6 +236,7 @@ impl Server {
             cluster: None,
             replication: Replication::default(),
             wires: Vec::new(),
+            ticks: 0,
             peers: None,
             log: VecDeque::new(),
             net,

@@ -138,26 +138,25 @@ fn confirm(out: &mut Out, word: &[u8], name: Option<&[u8]>, count: i64) {
 }
 
 fn publish(call: &mut Call<'_>) -> Outcome {
-    let count = call.server.publish(call.args[1], call.args[2]);
-    publish_elsewhere(call, false);
+    let (channel, message) = (call.args[1], call.args[2]);
+    let count = call.server.publish(channel, message);
+    // In a cluster those who listen elsewhere get it as well; they are not counted.
+    call.server
+        .in_cluster(|view, around| view.publish(channel, message, false, around));
     call.take_own_messages();
     call.out.int(count as i64);
     Ok(())
 }
 
 fn spublish(call: &mut Call<'_>) -> Outcome {
-    let count = call.server.publish_to_shard(call.args[1], call.args[2]);
-    publish_elsewhere(call, true);
+    let (channel, message) = (call.args[1], call.args[2]);
+    let count = call.server.publish_to_shard(channel, message);
+    // In a cluster those who listen elsewhere get it as well; they are not counted.
+    call.server
+        .in_cluster(|view, around| view.publish(channel, message, true, around));
     call.take_own_messages();
     call.out.int(count as i64);
     Ok(())
-}
-
-/// Has the other nodes of a cluster publish it as well; `sharded`: those that serve the same slots.
-fn publish_elsewhere(call: &mut Call<'_>, sharded: bool) {
-    let (channel, message) = (call.args[1], call.args[2]);
-    call.server
-        .in_cluster(|view, around| view.publish(channel, message, sharded, around));
 }
 
 fn channels(call: &mut Call<'_>, sort: Sort) -> Outcome {
@@ -259,14 +258,6 @@ impl Server {
             }
         }
         count
-    }
-
-    /// Says a message here that was published at another node of the cluster.
-    pub fn deliver(&mut self, channel: &[u8], message: &[u8], sharded: bool) {
-        match sharded {
-            true => self.publish_to_shard(channel, message),
-            false => self.publish(channel, message),
-        };
     }
 
     /// Says a message to all who listen to the shard's channel. To how many.

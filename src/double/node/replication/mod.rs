@@ -60,9 +60,7 @@ pub(in crate::double) struct Replication {
     master: Option<Master>,
     /// An entry of the stream is being applied.
     applying: bool,
-    /// How often [`Server::replication_tick`] was called.
-    ticks: u64,
-    /// How many seconds have passed by that.
+    /// How often [`Server::replication_cron`] was called.
     rounds: u64,
     /// The number of the node in its cluster, which makes those of its links its own.
     number: u32,
@@ -90,14 +88,8 @@ impl Replication {
     }
 
     /// Whether a link is one between master and replica, and not one of the cluster bus.
-    pub fn has_link(&self, link: LinkId) -> bool {
+    pub fn is_own(link: LinkId) -> bool {
         link.0 & REPLICATION_LINK != 0
-    }
-
-    /// The node was stopped and is started again: it knows no history, but its links are not those of its life before.
-    pub fn come_back(&mut self, before: &Replication) {
-        self.number = before.number;
-        self.links = before.links;
     }
 
     fn new_link(&mut self) -> LinkId {

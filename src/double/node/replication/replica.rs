@@ -91,9 +91,6 @@ pub(in crate::double::node) struct Followed {
     pub position: Option<(i64, i64)>,
 }
 
-/// So many ticks make a second.
-const TICKS: u64 = 10;
-
 const ROLE_CHANGED: Failure = Failure::text(
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
 );
@@ -428,28 +425,8 @@ impl Server {
         }
     }
 
-    /// The node was started again: it follows the master that it has in its cluster, if it has one.
-    pub(in crate::double) fn follow_as_before(&mut self) {
-        let master = self.cluster.as_deref().and_then(|member| {
-            let view = &member.view;
-            let master = view.peer(view.myself().replica_of?);
-            Some((master.id, master.ip.clone(), master.port))
-        });
-        if let Some((id, ip, port)) = master {
-            self.follow(id, &ip, port);
-        }
-    }
-
-    /// A tenth of a second has passed.
-    pub(in crate::double) fn replication_tick(&mut self) {
-        self.replication.ticks += 1;
-        if self.replication.ticks.is_multiple_of(TICKS) {
-            self.replication_cron();
-        }
-    }
-
     /// A second has passed.
-    pub(super) fn replication_cron(&mut self) {
+    pub(in crate::double) fn replication_cron(&mut self) {
         let (now, timeout) = (self.now / 1000, self.config.replication.timeout);
         if let Some(master) = &self.replication.master {
             let last = match master.state {

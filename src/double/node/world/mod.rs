@@ -23,6 +23,7 @@ use self::bus::{Bus, Happening};
 pub(in crate::double) use self::forming::Introduction;
 pub(in crate::double) use self::lives::{Ending, Life, Newcomer};
 use super::net::{Job, Shared, place_of};
+use super::replication::Replication;
 use super::server::Server;
 use super::wires::{Packet, Wire};
 use crate::double::Clock;
@@ -393,12 +394,15 @@ impl Touched {
 impl Server {
     /// A tenth of a second has passed.
     fn tick(&mut self) {
-        self.replication_tick();
+        self.ticks += 1;
+        if self.ticks.is_multiple_of(10) {
+            self.replication_cron();
+        }
         self.in_cluster(|view, around| view.tick(around));
     }
 
     fn connected(&mut self, link: crate::double::gossip::LinkId) {
-        match self.replication.has_link(link) {
+        match Replication::is_own(link) {
             true => self.replication_connected(link),
             false => {
                 self.in_cluster(|view, around| view.connected(link, around));
@@ -407,7 +411,7 @@ impl Server {
     }
 
     fn closed(&mut self, link: crate::double::gossip::LinkId) {
-        match self.replication.has_link(link) {
+        match Replication::is_own(link) {
             true => self.replication_closed(link),
             false => {
                 self.in_cluster(|view, around| view.closed(link, around));

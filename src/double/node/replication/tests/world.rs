@@ -32,7 +32,11 @@ impl World {
         let nodes = (1..=count).map(|number| {
             let mut config = Config::default();
             let port = (7000 + number).to_string();
-            let usual = [("port", &*port), ("repl-diskless-sync-delay", "0")];
+            let usual = [
+                ("port", &*port),
+                ("repl-diskless-sync-delay", "0"),
+                ("enable-debug-command", "yes"),
+            ];
             for (name, value) in usual.iter().chain(settings) {
                 config.set_at_start(name, value).unwrap();
             }
@@ -197,6 +201,7 @@ impl World {
             .iter()
             .map(|node| node.replication.offset())
             .collect();
+        assert!(matches!(digests[0], Reply::Status(_)), "{:?}", digests[0]);
         assert!(
             digests.iter().all(|digest| *digest == digests[0]),
             "{digests:?}"

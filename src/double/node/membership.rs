@@ -143,6 +143,8 @@ impl Server {
         let keys: Vec<Vec<u8>> = self.dbs[0].keys_in_slot(slot).map(<[u8]>::to_vec).collect();
         for key in keys {
             if self.dbs[0].remove(&key).is_some() {
+                self.propagate_removal(0, &key, false);
+                self.write_pending_singly();
                 self.dirty += 1;
                 self.changed(0, &key, None);
                 self.notify(Class::GENERIC, "del", &key, 0);

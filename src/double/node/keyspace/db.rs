@@ -196,6 +196,7 @@ impl Db {
         Db {
             keys: self.keys.clone(),
             ends: self.ends.clone(),
+            slots: self.slots.clone(),
             ..Db::default()
         }
     }

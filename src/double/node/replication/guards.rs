@@ -75,18 +75,20 @@ impl Server {
             .then_some("NOREPLICAS Not enough good replicas to write.")
     }
 
-    /// What stands against a script, or a function, that has declared what it does.
+    /// What stands against a script, or a function. `None`: it has not declared what it needs.
     pub(in crate::double::node) fn script_may_not_run(
         &self,
-        writes: bool,
-        allows_stale: bool,
+        needs: Option<Needs>,
     ) -> Option<Failure> {
-        if self.is_stale() && !allows_stale {
+        let Some(needs) = needs else {
+            return self.is_stale().then_some(STALE);
+        };
+        if needs.fresh_data && self.is_stale() {
             return Some(Failure::text(
                 "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag is not set on the script.",
             ));
         }
-        if !writes {
+        if !needs.writing {
             return None;
         }
         if self.replication.is_replica() && self.config.replication.read_only {
@@ -98,6 +100,15 @@ impl Server {
             "NOREPLICAS Not enough good replicas to write.",
         ))
     }
+}
+
+/// What a script has declared that it needs.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::double::node) struct Needs {
+    /// To write.
+    pub writing: bool,
+    /// Data that is not out of date.
+    pub fresh_data: bool,
 }
 
 const STALE: Failure = Failure::text(

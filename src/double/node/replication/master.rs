@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::log::Log;
 use super::message::{ReplicationMessage, Snapshot};
 use crate::double::gossip::LinkId;
 use crate::double::node::client::{ClientKey, Otherwise};
@@ -276,7 +275,7 @@ impl Server {
             if idle > settings.backlog_life {
                 // A history whose changes are not counted any more can't be gone on with.
                 self.begin_log();
-                self.replication.log = None::<Log>;
+                self.replication.log = None;
             }
         }
         if longest.is_some_and(|longest| longest >= settings.sync_delay) {

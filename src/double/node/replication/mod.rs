@@ -18,6 +18,7 @@ use std::rc::Rc;
 
 use rand::Rng;
 
+pub(in crate::double::node) use self::guards::Needs;
 use self::log::{Entry, Log};
 use self::master::Replica;
 pub(in crate::double::node) use self::master::{Follower, State};

@@ -51,6 +51,14 @@ impl Call<'_> {
         }
     }
 
+    /// The same for a command that has set when a key is over, in milliseconds since 1970.
+    pub fn replicate_end(&mut self, key: &[u8], when: i64) {
+        if self.server.replication.feeds() {
+            let when = when.to_string();
+            self.replicate_as(&[b"PEXPIREAT", key, when.as_bytes()]);
+        }
+    }
+
     /// Replicas are to execute nothing for this command, unless [`replicate_as`](Self::replicate_as) says something else.
     pub fn replicate_nothing(&mut self) {
         if self.server.replication.feeds() {

@@ -20,6 +20,8 @@ pub(super) struct Master {
     pub state: LinkState,
     /// The link to it, if there is one or is to be.
     pub link: Option<LinkId>,
+    /// How often it was tried again to open it.
+    pub knocks: u32,
     /// Before the link is up: when something last happened on it. Moments are in milliseconds since 1970.
     pub last_sign: i64,
     /// When something came on the link last.
@@ -146,6 +148,7 @@ impl Server {
             port,
             state: LinkState::Connect,
             link: None,
+            knocks: 0,
             last_sign: self.now,
             heard: self.now,
             down_since,
@@ -197,7 +200,31 @@ impl Server {
         master.state = LinkState::Connecting;
         master.link = Some(link);
         master.last_sign = now;
+        master.knocks = 0;
         let (ip, port) = (master.ip.clone(), master.port);
+        self.wires.push(Wire::Connect { link, ip, port });
+    }
+
+    /// Nothing is heard of a link that is to be opened. What wants to open it is sent again after 1, 3, 7 … seconds, as it is in TCP.
+    fn knock_again(&mut self) {
+        let now = self.now;
+        let Some(master) = &mut self.replication.master else {
+            return;
+        };
+        let due = (2_i64 << master.knocks.min(32)) - 1;
+        if (now - master.last_sign) / 1000 < due {
+            return;
+        }
+        master.knocks += 1;
+        let before = master.link.take();
+        let (ip, port) = (master.ip.clone(), master.port);
+        let link = self.replication.new_link();
+        if let Some(master) = &mut self.replication.master {
+            master.link = Some(link);
+        }
+        if let Some(link) = before {
+            self.wires.push(Wire::Close { link });
+        }
         self.wires.push(Wire::Connect { link, ip, port });
     }
 
@@ -336,7 +363,12 @@ impl Server {
         master.heard = now;
         master.last_sign = now;
         match (message, master.state) {
-            (ReplicationMessage::Refused(_), _) => self.hang_up_on_master(),
+            (ReplicationMessage::Refused(words), _) => {
+                self.note(format!(
+                    "Master is currently unable to PSYNC but should be in the future: -{words}"
+                ));
+                self.hang_up_on_master();
+            }
             (ReplicationMessage::FullResync { id, offset }, LinkState::Handshake) => {
                 master.position = None;
                 master.coming = Some((id, offset));
@@ -407,6 +439,7 @@ impl Server {
             let state = self.replication.master.as_ref().map(|master| master.state);
             match state {
                 Some(LinkState::Connect) => self.connect(),
+                Some(LinkState::Connecting) => self.knock_again(),
                 Some(LinkState::Connected) => self.acknowledge(),
                 _ => {}
             }

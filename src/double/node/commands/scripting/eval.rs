@@ -11,6 +11,7 @@ use super::{Digest, Script, Scripts, reply};
 use crate::double::node::call::Call;
 use crate::double::node::failure::{Failure, Outcome};
 use crate::double::node::number;
+use crate::double::node::replication::Needs;
 use crate::double::node::server::Server;
 
 /// EVAL and EVAL_RO.
@@ -123,11 +124,11 @@ fn run(call: &mut Call<'_>, digest: Digest, script: Script, keys: usize) -> Outc
     if flags.declared {
         fits_cluster(call.server, flags)?;
     }
-    if flags.declared
-        && let Some(failure) = call
-            .server
-            .script_may_not_run(!flags.no_writes, flags.allow_stale)
-    {
+    let refused = call.server.script_may_not_run(flags.declared.then_some(Needs {
+        writing: !flags.no_writes,
+        fresh_data: !flags.allow_stale,
+    }));
+    if let Some(failure) = refused {
         return Err(failure);
     }
     if flags.declared && !flags.no_writes && ro {

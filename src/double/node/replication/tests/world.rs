@@ -1,6 +1,7 @@
 //! A few nodes on one thread, and what carries their messages.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -31,11 +32,15 @@ impl World {
         let nodes = (1..=count).map(|number| {
             let mut config = Config::default();
             let port = (7000 + number).to_string();
-            let usual = [("port", &*port), ("repl-diskless-sync-delay", "0")];
+            let usual = [
+                ("port", &*port),
+                ("repl-diskless-sync-delay", "0"),
+                ("enable-debug-command", "yes"),
+            ];
             for (name, value) in usual.iter().chain(settings) {
                 config.set_at_start(name, value).unwrap();
             }
-            let mut server = Server::new(clock.clone(), config, net());
+            let mut server = Server::new(clock.clone(), config, net(7000 + number));
             server.replication.number_links(u32::from(number));
             server
         });
@@ -196,6 +201,7 @@ impl World {
             .iter()
             .map(|node| node.replication.offset())
             .collect();
+        assert!(matches!(digests[0], Reply::Status(_)), "{:?}", digests[0]);
         assert!(
             digests.iter().all(|digest| *digest == digests[0]),
             "{digests:?}"
@@ -235,11 +241,9 @@ impl Guest {
     }
 }
 
-fn net() -> Net {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (poll, jobs) = (mio::Poll::new().unwrap(), std::sync::mpsc::channel().1);
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let shared = Shared::new(poll, jobs, stop).unwrap();
-    Net::new(std::rc::Rc::new(shared), 0, address)
+fn net(port: u16) -> Net {
+    let (_, jobs) = mpsc::channel();
+    let stop = Arc::new(AtomicBool::new(false));
+    let shared = Shared::new(mio::Poll::new().unwrap(), jobs, stop).unwrap();
+    Net::new(Rc::new(shared), 0, ([127, 0, 0, 1], port).into())
 }

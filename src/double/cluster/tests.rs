@@ -36,7 +36,8 @@ async fn a_cluster_is_well_when_it_is_started() {
 }
 
 #[tokio::test]
-async fn a_replica_takes_over_when_its_master_is_gone_and_the_old_master_comes_back_as_its_replica() {
+async fn a_replica_takes_over_when_its_master_is_gone_and_the_old_master_comes_back_as_its_replica()
+{
     let cluster = Cluster::builder()
         .seed(7)
         .node_timeout(Duration::from_secs(5))
@@ -48,17 +49,35 @@ async fn a_replica_takes_over_when_its_master_is_gone_and_the_old_master_comes_b
         cluster.run(0, ["SET", "{06S}seat", "ann"]),
         Reply::Status("OK".to_owned())
     );
-    assert!(cluster.until(Duration::from_secs(1), |look| look.is_settled()).await);
+    assert!(
+        cluster
+            .until(Duration::from_secs(1), |look| look.is_settled())
+            .await
+    );
     let begun = Instant::now();
     cluster.kill(0);
-    assert!(cluster.until(Duration::from_secs(60), |look| look.is_master(3)).await);
+    assert!(
+        cluster
+            .until(Duration::from_secs(60), |look| look.is_master(3))
+            .await
+    );
     eprintln!("promoted after {:?}", begun.elapsed());
     assert_eq!(
         cluster.run(3, ["GET", "{06S}seat"]),
         Reply::Bulk(b"ann".to_vec())
     );
-    assert!(cluster.log(3).iter().any(|line| line.contains("Failover election won")));
-    assert!(cluster.until(Duration::from_secs(10), |look| look.is_ok(1) && look.is_ok(3)).await);
+    assert!(
+        cluster
+            .log(3)
+            .iter()
+            .any(|line| line.contains("Failover election won"))
+    );
+    assert!(
+        cluster
+            .until(Duration::from_secs(10), |look| look.is_ok(1)
+                && look.is_ok(3))
+            .await
+    );
     cluster.start_again(0).unwrap();
     let back = |look: &Look<'_>| look.master_of(0) == Some(3) && look.is_settled();
     assert!(cluster.until(Duration::from_secs(60), back).await);
@@ -66,7 +85,9 @@ async fn a_replica_takes_over_when_its_master_is_gone_and_the_old_master_comes_b
 
 /// What a node says by CLUSTER NODES, of a cluster that is reached by nobody but this process.
 fn history(seed: u64) -> Vec<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let cluster = Cluster::builder()
             .seed(seed)
@@ -101,7 +122,10 @@ fn the_same_seed_gives_the_same_history() {
     assert_eq!(first, history(5));
     assert_ne!(first, history(6));
     let last = first[first.len() - 6..].join("\n");
-    assert!(last.contains("fail"), "the node that was killed is known to have failed: {last}");
+    assert!(
+        last.contains("fail"),
+        "the node that was killed is known to have failed: {last}"
+    );
 }
 
 #[tokio::test]

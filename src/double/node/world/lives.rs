@@ -68,14 +68,24 @@ impl World {
         if let Some(listener) = newcomer.listener {
             net.listen(listener)?;
         }
-        let mut random = StdRng::seed_from_u64(self.seed.wrapping_mul(0x9E37_79B9).wrapping_add(place as u64));
+        let mut random = StdRng::seed_from_u64(
+            self.seed
+                .wrapping_mul(0x9E37_79B9)
+                .wrapping_add(place as u64),
+        );
         let mut server = Server::new(self.clock.clone(), newcomer.config, net);
         server.set_time(self.now);
         if newcomer.in_cluster {
             let id = drawn(&mut random);
             server.run_id = drawn(&mut random).to_string();
             server.replication_ids[0] = drawn(&mut random).to_string();
-            let view = View::new(place as u32, id, address.port(), newcomer.bus_port, server.now);
+            let view = View::new(
+                place as u32,
+                id,
+                address.port(),
+                newcomer.bus_port,
+                server.now,
+            );
             server.replication.number_links(place as u32);
             server.join(view, random);
         }
@@ -93,7 +103,9 @@ impl World {
             lives: Rc::clone(&self.lives),
             bus: Rc::clone(&self.bus),
         }));
-        self.servers.borrow_mut().push(Rc::new(RefCell::new(server)));
+        self.servers
+            .borrow_mut()
+            .push(Rc::new(RefCell::new(server)));
         if newcomer.in_cluster {
             self.first_tick(place);
         }
@@ -163,7 +175,9 @@ impl World {
             fresh.log = std::mem::take(&mut server.log);
             let before = std::mem::replace(server, fresh);
             if let Some(member) = before.cluster {
-                let Membership { view, mut random, .. } = *member;
+                let Membership {
+                    view, mut random, ..
+                } = *member;
                 server.run_id = drawn(&mut random).to_string();
                 server.replication_ids[0] = drawn(&mut random).to_string();
                 let view = view.restarted(server.now);

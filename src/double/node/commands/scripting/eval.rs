@@ -124,10 +124,12 @@ fn run(call: &mut Call<'_>, digest: Digest, script: Script, keys: usize) -> Outc
     if flags.declared {
         fits_cluster(call.server, flags)?;
     }
-    let refused = call.server.script_may_not_run(flags.declared.then_some(Needs {
-        writing: !flags.no_writes,
-        fresh_data: !flags.allow_stale,
-    }));
+    let refused = call
+        .server
+        .script_may_not_run(flags.declared.then_some(Needs {
+            writing: !flags.no_writes,
+            fresh_data: !flags.allow_stale,
+        }));
     if let Some(failure) = refused {
         return Err(failure);
     }

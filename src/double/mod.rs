@@ -7,7 +7,8 @@
 //!   conversation: what a client does with an error, a redirection, a silence.
 //! - [`Node`] answers as Redis 7.0 does, and keeps what it is given. Take it where a test is about what is *stored*: keys and their ends, scripts,
 //!   transactions, streams. Its time can be stepped, and a command can be made to fail.
-//! - For several nodes, slots and failover a test still starts real servers.
+//! - [`Cluster`] is several of them that know each other, as a Redis Cluster: slots, redirections, replicas, failover, partitions. It starts in milliseconds, and its
+//!   seconds can be leapt over.
 //!
 //! # A script
 //!
@@ -55,9 +56,7 @@
 //! ```
 
 mod clock;
-#[allow(dead_code)] // until all of it is used
 mod cluster;
-#[allow(dead_code, unused_imports, missing_docs, clippy::unimplemented)] // until all of it is used
 mod gossip;
 mod node;
 mod request;
@@ -69,5 +68,5 @@ pub use cluster::{Cluster, ClusterBuilder, Look};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use node::fuzzing;
-pub use node::{Node, NodeBuilder};
+pub use node::{Node, NodeBuilder, Presents};
 pub use script::{Rule, Script, ScriptServer};

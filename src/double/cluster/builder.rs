@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Cluster, gone, weather};
 use crate::cluster::{SLOTS, Slot};
 use crate::double::Clock;
+use crate::double::node::Presents;
 use crate::double::node::config::Config;
 use crate::double::node::host::{Host, raise_file_limit};
 use crate::double::node::world::{Newcomer, World};
@@ -28,6 +29,7 @@ pub struct ClusterBuilder {
     first_port: Option<u16>,
     sockets: bool,
     settings: Vec<(String, String)>,
+    presents: Presents,
     delay: Range<Duration>,
     loss: f64,
 }
@@ -43,6 +45,7 @@ impl Default for ClusterBuilder {
             first_port: None,
             sockets: true,
             settings: Vec::new(),
+            presents: Presents::default(),
             delay: Duration::ZERO..Duration::ZERO,
             loss: 0.0,
         }
@@ -106,6 +109,12 @@ impl ClusterBuilder {
         self
     }
 
+    /// As which version of Redis its nodes present themselves; without this, 7.0.
+    pub fn presents(mut self, version: Presents) -> Self {
+        self.presents = version;
+        self
+    }
+
     /// How long what nodes send each other takes: any time of this range. Without this, no time.
     pub fn delay(mut self, range: Range<Duration>) -> Self {
         self.delay = range;
@@ -132,11 +141,12 @@ impl ClusterBuilder {
         let clients = newcomers.iter().map(|one| one.config.max_clients);
         raise_file_limit(clients.max().unwrap_or_default());
         let host = Host::start(clock.clone(), weather(&self.delay, self.loss), seed)?;
-        let (masters, replicas) = (self.masters, self.replicas);
+        let (masters, replicas, presents) = (self.masters, self.replicas, self.presents);
         let formed = host.with_world(move |world| {
             world.go_back(PAST);
             for newcomer in newcomers {
-                world.add(newcomer)?;
+                let place = world.add(newcomer)?;
+                world.at(place, |server| server.presents = presents);
             }
             form(world, masters, replicas);
             world.catch_up();
@@ -245,9 +255,9 @@ fn form(world: &mut World, masters: usize, replicas: usize) {
     let all: Vec<_> = (0..members).map(|at| world.introduction(at)).collect();
     for place in 0..members {
         world.introduce(place, &all);
-        for master in 0..masters {
-            let slots = share(master, masters).filter_map(|slot| Slot::new(slot).ok());
-            world.give_slots(place, all[master].id, slots, master as u64 + 1);
+        for (at, master) in all.iter().take(masters).enumerate() {
+            let slots = share(at, masters).filter_map(|slot| Slot::new(slot).ok());
+            world.give_slots(place, master.id, slots, at as u64 + 1);
         }
         if let Some(at) = place.checked_sub(masters) {
             world.follow(place, all[at % masters].id);

@@ -9,6 +9,10 @@ use crate::double::node::world::{Life, World};
 pub struct Look<'a>(pub(super) &'a World);
 
 impl Look<'_> {
+    #[expect(
+        clippy::expect_used,
+        reason = "all nodes of a cluster are made with a view"
+    )]
     fn view<T>(&self, node: usize, what: impl FnOnce(&View) -> T) -> T {
         self.0.at(node, |server| {
             let member = server.cluster.as_deref();

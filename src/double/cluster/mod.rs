@@ -218,6 +218,10 @@ impl Cluster {
     }
 
     /// Looks at all nodes at one moment.
+    #[expect(
+        clippy::expect_used,
+        reason = "the thread ends with this value, and not before"
+    )]
     pub fn look<T: Send + 'static>(&self, what: impl FnOnce(&Look<'_>) -> T + Send + 'static) -> T {
         let seen = self.world(|world| what(&Look(world)));
         seen.expect("the cluster's thread lives as long as the cluster")
@@ -240,6 +244,10 @@ impl Cluster {
     }
 
     /// Has something done that names a node.
+    #[expect(
+        clippy::panic,
+        reason = "a test that names a node that is not there is wrong, and is told so at once"
+    )]
     fn of<T: Send + 'static>(
         &self,
         node: usize,

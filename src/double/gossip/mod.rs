@@ -27,7 +27,8 @@ mod view;
 
 pub(in crate::double) use around::{Around, MasterLink, Settings};
 pub(in crate::double) use effect::{Effect, LinkId};
-pub(in crate::double) use message::{Body, Gossip, Header, Message, Ping};
-pub(in crate::double) use peer::{Flags, OutgoingLink, Peer, PeerKey};
-pub(in crate::double) use sabotage::Sabotage;
+pub(in crate::double) use message::Message;
+#[cfg(test)]
+pub(in crate::double) use peer::OutgoingLink;
+pub(in crate::double) use peer::{Flags, Peer, PeerKey};
 pub(in crate::double) use view::{Failover, View};

@@ -6,6 +6,7 @@
 
 /// A single deviation from the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(not(test), expect(dead_code, reason = "only tests put bugs in"))]
 pub(in crate::double) enum Sabotage {
     /// A master votes as often as it is asked, also twice in the same epoch.
     VotesTwice,
@@ -81,6 +82,7 @@ pub(in crate::double) enum Sabotage {
     ResetKeepsSlots,
 }
 
+#[cfg(test)]
 impl Sabotage {
     /// All of them.
     pub(in crate::double) const ALL: [Sabotage; 36] = [

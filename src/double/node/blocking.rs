@@ -15,7 +15,7 @@ use super::table::CommandId;
 ///
 /// # Errors
 /// No number, a negative one, or more milliseconds than 64 bits can hold, which Redis calls negative.
-pub(in crate::double::node) fn gives_up(seconds: &[u8], now: i64) -> Result<Option<i64>, Failure> {
+pub(in crate::double) fn gives_up(seconds: &[u8], now: i64) -> Result<Option<i64>, Failure> {
     const NO_NUMBER: Failure = Failure::text("ERR timeout is not a float or out of range");
     let seconds = LongDouble::parse(seconds).ok_or(NO_NUMBER)?;
     match seconds.seconds_to_millis() {

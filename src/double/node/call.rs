@@ -10,7 +10,7 @@ use super::table::CommandId;
 
 /// Who has a command executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Origin {
+pub(in crate::double) enum Origin {
     /// A client.
     Client,
     /// EXEC: nothing may block.
@@ -22,7 +22,7 @@ pub(in crate::double::node) enum Origin {
 }
 
 /// One command being executed.
-pub(in crate::double::node) struct Call<'a> {
+pub(in crate::double) struct Call<'a> {
     /// The node.
     pub server: &'a mut Server,
     /// Whose command it is.
@@ -41,7 +41,7 @@ pub(in crate::double::node) struct Call<'a> {
 
 /// A class of keyspace notifications: the letters of `notify-keyspace-events`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) struct Class(pub u8);
+pub(in crate::double) struct Class(pub u8);
 
 impl Class {
     pub const GENERIC: Class = Class(b'g');

@@ -17,11 +17,11 @@ use crate::double::request::Parser;
 /// The place of a client in [`Server::clients`](super::server::Server::clients). It is given away again when the client is gone; whatever names one is
 /// cleared before that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::double::node) struct ClientKey(pub usize);
+pub(in crate::double) struct ClientKey(pub usize);
 
 /// One connection. A client without a stream is the test's own hand.
 #[derive(Debug)]
-pub(in crate::double::node) struct Client {
+pub(in crate::double) struct Client {
     /// What CLIENT ID says; never given twice.
     pub id: u64,
     /// Where it comes from, and to where.
@@ -97,7 +97,7 @@ pub(in crate::double::node) struct Client {
 
 /// Whether a connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Closing {
+pub(in crate::double) enum Closing {
     /// No.
     No,
     /// As soon as everything is sent.
@@ -108,7 +108,7 @@ pub(in crate::double::node) enum Closing {
 
 /// CLIENT REPLY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Replies {
+pub(in crate::double) enum Replies {
     /// As usual.
     On,
     /// None until further notice.
@@ -121,7 +121,7 @@ pub(in crate::double::node) enum Replies {
 
 /// Commands that wait for EXEC.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct Transaction {
+pub(in crate::double) struct Transaction {
     /// In the order of their coming.
     pub queue: Vec<Queued>,
     /// One of them was refused: EXEC will do nothing.
@@ -130,7 +130,7 @@ pub(in crate::double::node) struct Transaction {
 
 /// A command to be executed later.
 #[derive(Debug)]
-pub(in crate::double::node) struct Queued {
+pub(in crate::double) struct Queued {
     /// Which.
     pub command: CommandId,
     /// With its name.
@@ -139,7 +139,7 @@ pub(in crate::double::node) struct Queued {
 
 /// What a blocked client waits for.
 #[derive(Debug)]
-pub(in crate::double::node) struct Blocked {
+pub(in crate::double) struct Blocked {
     /// The command, which is tried again when one of the keys has got something.
     pub again: Queued,
     /// In which database.
@@ -156,7 +156,7 @@ pub(in crate::double::node) struct Blocked {
 
 /// The reply of a blocked command whose time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Otherwise {
+pub(in crate::double) enum Otherwise {
     /// Nothing, as an array.
     NullArray,
     /// How many replicas have got as far as `offset`, be they as many as wanted or not: WAIT.

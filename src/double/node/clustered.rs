@@ -22,19 +22,19 @@ use crate::double::Clock;
 use crate::double::gossip::{Effect, Flags, LinkId, OutgoingLink, Peer, PeerKey, View};
 
 /// The node, and its clients by a number each.
-pub(in crate::double::node) struct Clustered {
+pub(in crate::double) struct Clustered {
     pub server: Server,
     pub clock: Clock,
     clients: BTreeMap<u8, ClientKey>,
 }
 
 /// The id of the node with this number.
-pub(in crate::double::node) fn id(number: u8) -> NodeId {
+pub(in crate::double) fn id(number: u8) -> NodeId {
     NodeId::from_bytes([number; 20])
 }
 
 /// A server without a cluster, and its time.
-pub(in crate::double::node) fn lone() -> (Server, Clock) {
+pub(in crate::double) fn lone() -> (Server, Clock) {
     let clock = Clock::stepped();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -10,7 +10,7 @@ use super::server::Server;
 use super::table::{CommandId, Flags, Spec, Table};
 
 /// A command whose function is to be called.
-pub(super) struct Prepared<'a> {
+pub(in crate::double) struct Prepared<'a> {
     pub client: ClientKey,
     pub db: usize,
     pub args: &'a [&'a [u8]],

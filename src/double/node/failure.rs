@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// An error reply without its `-`: `WRONGTYPE Operation against …`. The words are Redis 7.0's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::double::node) struct Failure(pub Cow<'static, str>);
+pub(in crate::double) struct Failure(pub Cow<'static, str>);
 
 impl Failure {
     /// The command is for another type than the key holds.
@@ -51,4 +51,4 @@ impl Failure {
 }
 
 /// What a command's function returns: its reply is in the output already, or this failure becomes the reply.
-pub(in crate::double::node) type Outcome = Result<(), Failure>;
+pub(in crate::double) type Outcome = Result<(), Failure>;

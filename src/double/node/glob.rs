@@ -15,7 +15,7 @@ const MOST_STARS: usize = 1_000;
 /// With `nocase` ASCII letters are the same in both cases, except one behind a `\` in brackets.
 ///
 /// It takes at most as many steps as the text's length times the pattern's, and no memory.
-pub(in crate::double::node) fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
+pub(in crate::double) fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
     let (mut p, mut t) = (0, 0);
     // Behind the last `*`: what is left of the pattern, and from where in the text it was tried. That one alone needs to be tried elsewhere:
     // what an earlier `*` could take more, the last one can take as well.

@@ -4,7 +4,7 @@ use crate::double::script::Pattern;
 
 /// What is answered instead of executing a command, as long as the test wants it.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct Injected {
+pub(in crate::double) struct Injected {
     rules: Vec<Rule>,
 }
 

@@ -9,7 +9,7 @@ const SAMPLES: usize = 160;
 
 /// How often a command took how long: a count for each power of two of microseconds.
 #[derive(Debug, Default, Clone, Copy)]
-pub(in crate::double::node) struct Times {
+pub(in crate::double) struct Times {
     /// Of calls that took up to 1, 2, 4, 8 … microseconds.
     counts: [u32; 32],
 }
@@ -59,11 +59,11 @@ impl Times {
 
 /// What took longer than `latency-monitor-threshold`, by event.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct Latencies(pub BTreeMap<&'static str, Event>);
+pub(in crate::double) struct Latencies(pub BTreeMap<&'static str, Event>);
 
 /// Something that took long now and then.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct Event {
+pub(in crate::double) struct Event {
     /// When, in seconds since 1970, and how long it took, in milliseconds: one for each second that has some, the oldest first.
     pub samples: VecDeque<(i64, i64)>,
     /// The longest of all, in milliseconds.

@@ -25,7 +25,7 @@ pub(in crate::double) struct Membership {
 
 impl Settings {
     /// What a node's configuration says.
-    pub(in crate::double::node) fn of(config: &Config) -> Settings {
+    pub(in crate::double) fn of(config: &Config) -> Settings {
         let number = |name| config.get(name).parse().unwrap_or_default();
         let is_on = |name| config.get(name) == "yes";
         Settings {

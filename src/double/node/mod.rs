@@ -50,6 +50,7 @@ use std::time::Duration;
 use self::config::Config;
 use self::host::Host;
 pub(super) use self::number::parse_i64;
+pub use self::presents::Presents;
 use self::server::Server;
 use self::table::Table;
 use super::Clock;

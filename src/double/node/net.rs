@@ -29,10 +29,13 @@ const WAITING_INPUT: usize = 1024 * 1024;
 /// A buffer larger than this is given back when it is empty.
 const KEPT: usize = 64 * 1024;
 
+/// Something to be done by a node.
+pub(super) type NodeJob = Box<dyn FnOnce(&mut Server) + Send>;
+
 /// Something to be done by the nodes' own thread.
 pub(super) enum Job {
     /// By one node. It is done at once, even while that node's script goes on.
-    Node(usize, Box<dyn FnOnce(&mut Server) + Send>),
+    Node(usize, NodeJob),
     /// By all of them together.
     World(Box<dyn FnOnce(&mut World) + Send>),
 }
@@ -86,7 +89,7 @@ impl Shared {
     }
 
     /// The same from inside a script of this node: what it can do itself.
-    pub fn next_job_of(&self, place: usize) -> Option<Box<dyn FnOnce(&mut Server) + Send>> {
+    pub fn next_job_of(&self, place: usize) -> Option<NodeJob> {
         while let Ok(job) = self.jobs.try_recv() {
             match job {
                 Job::Node(at, job) if at == place => return Some(job),
@@ -121,7 +124,7 @@ pub(super) fn place_of(token: Token) -> Option<usize> {
 }
 
 /// The sockets' side of a server.
-pub(in crate::double::node) struct Net {
+pub(in crate::double) struct Net {
     shared: Rc<Shared>,
     /// Which of the nodes on its thread it is.
     pub(super) place: usize,

@@ -6,7 +6,7 @@ use super::number;
 /// Replies as bytes, in the version of the protocol that the client speaks. What RESP2 has no type for is written as Redis writes it there: a map as a flat
 /// array, a set as an array, a double as text, a boolean as 0 or 1.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct Out {
+pub(in crate::double) struct Out {
     /// The bytes so far.
     pub bytes: Vec<u8>,
     /// The client has said `HELLO 3`.

@@ -6,7 +6,7 @@ use super::table::{Flags, Spec, Table};
 
 /// A pause that has been asked for. Its end may have passed already.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct Pause {
+pub(in crate::double) struct Pause {
     /// `None`: there is none.
     state: Option<State>,
     /// Whose next command waits.

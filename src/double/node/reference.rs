@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A Redis 7.0 of one test, killed with it, and one connection to it.
-pub(in crate::double::node) struct Reference {
+pub(in crate::double) struct Reference {
     process: Child,
     _folder: tempfile::TempDir,
     connection: BufReader<UnixStream>,

@@ -10,7 +10,7 @@ use crate::double::gossip::{PeerKey, View};
 
 /// Why a node does not execute a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Redirect {
+pub(in crate::double) enum Redirect {
     /// Nobody serves the slot.
     Unbound,
     /// The keys are of several slots.

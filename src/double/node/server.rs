@@ -117,7 +117,7 @@ pub(in crate::double) struct Server {
 }
 
 /// Who listens, by the name of what is listened to.
-pub(in crate::double::node) type Listeners = BTreeMap<Box<[u8]>, BTreeSet<ClientKey>>;
+pub(in crate::double) type Listeners = BTreeMap<Box<[u8]>, BTreeSet<ClientKey>>;
 
 /// A key that may have what somebody waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -131,7 +131,7 @@ pub(super) struct Ready {
 
 /// What is known of the last SAVE or BGSAVE. There is no file: what they did was to note this.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct Saved {
+pub(in crate::double) struct Saved {
     /// When it was, in milliseconds since 1970.
     pub when: i64,
     /// [`Server::dirty`] then.
@@ -143,7 +143,7 @@ pub(in crate::double::node) struct Saved {
 }
 
 /// 40 hexadecimal digits.
-pub(in crate::double::node) fn drawn_id() -> String {
+pub(in crate::double) fn drawn_id() -> String {
     let mut rng = rand::rng();
     (0..40)
         .filter_map(|_| char::from_digit(rng.random_range(0..16), 16))
@@ -152,7 +152,7 @@ pub(in crate::double::node) fn drawn_id() -> String {
 
 /// What INFO tells.
 #[derive(Debug, Default, Clone)]
-pub(in crate::double::node) struct Stats {
+pub(in crate::double) struct Stats {
     /// Connections taken.
     pub connections: u64,
     /// Connections refused, since there were too many.
@@ -183,7 +183,7 @@ pub(in crate::double::node) struct Stats {
 
 /// What INFO commandstats tells of a command.
 #[derive(Debug, Default, Clone, Copy)]
-pub(in crate::double::node) struct CommandStats {
+pub(in crate::double) struct CommandStats {
     /// How often it was executed.
     pub calls: u64,
     /// How often it was refused before it was executed.

@@ -12,7 +12,7 @@ const BYTES: usize = 128;
 
 /// The entries, the newest first.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct SlowLog {
+pub(in crate::double) struct SlowLog {
     /// The newest first.
     pub entries: VecDeque<Slow>,
     next: i64,
@@ -20,7 +20,7 @@ pub(in crate::double::node) struct SlowLog {
 
 /// A command that took long.
 #[derive(Debug)]
-pub(in crate::double::node) struct Slow {
+pub(in crate::double) struct Slow {
     /// Counted from 0.
     pub id: i64,
     /// When it was executed, in seconds since 1970.

@@ -15,7 +15,7 @@ const CHANNEL: &[u8] = b"__redis__:invalidate";
 
 /// How a client wants it.
 #[derive(Debug, Default, Clone)]
-pub(in crate::double::node) struct Tracked {
+pub(in crate::double) struct Tracked {
     /// The [`id`](super::client::Client::id) of the client that is told instead; 0: itself.
     pub redirect: u64,
     /// That client has gone.
@@ -36,7 +36,7 @@ pub(in crate::double::node) struct Tracked {
 
 /// All of a server's tracking.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct Tracking {
+pub(in crate::double) struct Tracking {
     /// How many clients track.
     pub clients: usize,
     /// By key, whatever its database: who has read it, as places and ids.

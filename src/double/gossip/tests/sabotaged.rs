@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 
 use super::bus::{Bus, slot_of};
-use crate::double::gossip::{Failover, Sabotage};
+use crate::double::gossip::Failover;
+use crate::double::gossip::sabotage::Sabotage;
 
 fn all_have(bus: &mut Bus, bug: Sabotage) {
     for node in &mut bus.nodes {

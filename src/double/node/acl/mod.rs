@@ -6,11 +6,11 @@ use super::server::Server;
 
 mod user;
 
-pub(in crate::double::node) use user::{User, hashed};
+pub(in crate::double) use user::{User, hashed};
 
 /// The place of a user in [`Acl`]. When the user is gone, so are the clients that name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) struct UserKey(usize);
+pub(in crate::double) struct UserKey(usize);
 
 impl UserKey {
     /// The user that everybody is who has not said otherwise.
@@ -19,7 +19,7 @@ impl UserKey {
 
 /// All users.
 #[derive(Debug)]
-pub(in crate::double::node) struct Acl {
+pub(in crate::double) struct Acl {
     users: Slab<User>,
 }
 

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 /// A user of ACL SETUSER.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct User {
+pub(in crate::double) struct User {
     /// Any bytes but spaces and zeros.
     pub name: Vec<u8>,
     /// `on`.
@@ -33,7 +33,7 @@ impl User {
 }
 
 /// The SHA-256 of a password as 64 hexadecimal digits.
-pub(in crate::double::node) fn hashed(password: &[u8]) -> String {
+pub(in crate::double) fn hashed(password: &[u8]) -> String {
     let digest = Sha256::digest(password);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

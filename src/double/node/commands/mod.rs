@@ -13,7 +13,7 @@ mod geo;
 mod hashes;
 mod hyperloglog;
 mod info;
-pub(in crate::double::node) mod keys;
+pub(in crate::double) mod keys;
 mod lists;
 mod partial_sort;
 mod pubsub;

@@ -5,9 +5,9 @@ mod special;
 
 use std::borrow::Cow;
 
-pub(in crate::double::node) use self::parameter::memory_of as memory;
+pub(in crate::double) use self::parameter::memory_of as memory;
 use self::parameter::{Kind, integer_of, memory_of};
-pub(in crate::double::node) use self::parameter::{parameters, place};
+pub(in crate::double) use self::parameter::{parameters, place};
 use super::failure::Failure;
 
 /// The settings that commands look at.
@@ -73,7 +73,7 @@ pub(in crate::double) struct Config {
 
 /// The settings of replication.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::double::node) struct Replication {
+pub(in crate::double) struct Replication {
     /// `repl-backlog-size`, in bytes.
     pub backlog: i64,
     /// `repl-backlog-ttl`, in seconds; 0: without end.
@@ -100,7 +100,7 @@ pub(in crate::double::node) struct Replication {
 
 /// How much a client may leave unread.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::double::node) struct UnreadLimit {
+pub(in crate::double) struct UnreadLimit {
     /// More bytes than that, and it is hung up on at once; 0: no limit.
     pub hard: usize,
     /// More bytes than that for `seconds`; 0: no limit.

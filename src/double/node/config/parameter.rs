@@ -7,7 +7,7 @@ use super::special;
 
 /// A parameter of Redis 7.0, from `redis-7.0.parameters`.
 #[derive(Debug)]
-pub(in crate::double::node) struct Parameter {
+pub(in crate::double) struct Parameter {
     /// Its name, in small letters.
     pub name: &'static str,
     /// Of a second name for a parameter: where the parameter is.
@@ -34,12 +34,12 @@ pub(super) enum Kind {
 }
 
 /// All parameters, by name.
-pub(in crate::double::node) fn parameters() -> &'static [Parameter] {
+pub(in crate::double) fn parameters() -> &'static [Parameter] {
     &known().0
 }
 
 /// Where the parameter with this name, in any case of its letters, is in [`parameters`].
-pub(in crate::double::node) fn place(name: &[u8]) -> Option<usize> {
+pub(in crate::double) fn place(name: &[u8]) -> Option<usize> {
     let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
     known().1.get(name.as_str()).copied()
 }
@@ -183,7 +183,7 @@ pub(super) fn integer_of(text: &str) -> Option<i64> {
 }
 
 /// A number of bytes with a unit: `1k` is 1000, `1kb` 1024. As Redis does it, what is more than 64 bits can hold is the most that they can.
-pub(in crate::double::node) fn memory_of(text: &str) -> Option<i64> {
+pub(in crate::double) fn memory_of(text: &str) -> Option<i64> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit());
     let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
     let unit: u64 = match unit.to_ascii_lowercase().as_str() {

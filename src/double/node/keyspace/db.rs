@@ -10,7 +10,7 @@ use crate::double::node::client::ClientKey;
 
 /// A key's value, and what is known about the key.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct Entry {
+pub(in crate::double) struct Entry {
     /// What it holds.
     pub value: Value,
     /// When it is over, in milliseconds since 1970. Set by [`Db::expire`] only, which keeps the order of all such moments.
@@ -32,7 +32,7 @@ impl Entry {
 
 /// Keys, and who waits for them.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct Db {
+pub(in crate::double) struct Db {
     keys: Dict<Entry>,
     /// Keys with an end, the next one first.
     ends: BTreeSet<(i64, Box<[u8]>)>,

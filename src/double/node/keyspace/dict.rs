@@ -12,7 +12,7 @@ const SMALLEST: usize = 4;
 
 /// Byte strings with a value each.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct Dict<V> {
+pub(in crate::double) struct Dict<V> {
     buckets: Vec<u32>,
     entries: Vec<Entry<V>>,
 }

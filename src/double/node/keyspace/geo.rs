@@ -12,9 +12,9 @@ const EARTH: f64 = 6_372_797.560_856;
 const MAP: f64 = 20_037_726.37;
 
 /// Degrees east, at most 180 to either side.
-pub(in crate::double::node) const LONGITUDES: (f64, f64) = (-180.0, 180.0);
+pub(in crate::double) const LONGITUDES: (f64, f64) = (-180.0, 180.0);
 /// Degrees north, as far as the map goes to either side.
-pub(in crate::double::node) const LATITUDES: (f64, f64) = (-85.051_128_78, 85.051_128_78);
+pub(in crate::double) const LATITUDES: (f64, f64) = (-85.051_128_78, 85.051_128_78);
 
 /// Bits of either coordinate in a score.
 const FINEST: u32 = 26;
@@ -24,7 +24,7 @@ const LONGITUDE_BITS: u64 = 0xaaaa_aaaa_aaaa_aaaa;
 
 /// A place, in degrees.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::double::node) struct Position {
+pub(in crate::double) struct Position {
     pub longitude: f64,
     pub latitude: f64,
 }
@@ -102,7 +102,7 @@ fn as_c_does(score: f64) -> u64 {
 
 /// What GEOSEARCH looks for places in. All lengths are in metres.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::double::node) enum Shape {
+pub(in crate::double) enum Shape {
     /// BYRADIUS.
     Circle { radius: f64 },
     /// BYBOX: its sides go east and north.
@@ -111,7 +111,7 @@ pub(in crate::double::node) enum Shape {
 
 /// A shape at its place.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::double::node) struct Search {
+pub(in crate::double) struct Search {
     pub center: Position,
     pub shape: Shape,
 }

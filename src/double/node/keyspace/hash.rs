@@ -7,7 +7,7 @@ use super::packed::{Element, Packed};
 
 /// A hash: a row of fields and values in the order of their coming as long as it is small, a table from then on.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) enum Hash {
+pub(in crate::double) enum Hash {
     /// Field, value, field, value …: `listpack`.
     Packed(Packed),
     /// `hashtable`.
@@ -22,7 +22,7 @@ impl Default for Hash {
 
 /// Up to where a hash is small.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::double::node) struct HashLimits {
+pub(in crate::double) struct HashLimits {
     /// `hash-max-listpack-entries`.
     pub entries: usize,
     /// `hash-max-listpack-value`, in bytes.

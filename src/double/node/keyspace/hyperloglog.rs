@@ -27,7 +27,7 @@ const SPARSE: u8 = 1;
 
 /// Why a string is no HyperLogLog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Fault {
+pub(in crate::double) enum Fault {
     /// `WRONGTYPE Key is not a valid HyperLogLog string value.`
     NotOne,
     /// `INVALIDOBJ Corrupted HLL object detected`
@@ -36,13 +36,13 @@ pub(in crate::double::node) enum Fault {
 
 /// Which of the two kinds a string is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Kind {
+pub(in crate::double) enum Kind {
     Dense,
     Sparse,
 }
 
 /// An empty one: sparse, and its estimate is 0. (PFADD that makes one [`outdate`]s it, even if it adds nothing.)
-pub(in crate::double::node) fn empty() -> Vec<u8> {
+pub(in crate::double) fn empty() -> Vec<u8> {
     let mut text = vec![0; HEAD];
     text[..MAGIC.len()].copy_from_slice(MAGIC);
     text[KIND] = SPARSE;
@@ -51,7 +51,7 @@ pub(in crate::double::node) fn empty() -> Vec<u8> {
 }
 
 /// Looks whether a string is one, by its head and its length. All other functions here may be given any string, but mean this.
-pub(in crate::double::node) fn kind(text: &[u8]) -> Result<Kind, Fault> {
+pub(in crate::double) fn kind(text: &[u8]) -> Result<Kind, Fault> {
     match text.get(..HEAD) {
         Some(head) if head.starts_with(MAGIC) => match head[KIND] {
             DENSE if text.len() == HEAD + dense::LENGTH => Ok(Kind::Dense),
@@ -64,7 +64,7 @@ pub(in crate::double::node) fn kind(text: &[u8]) -> Result<Kind, Fault> {
 
 /// Adds an element. `true` if a register was changed by it, so that the estimate may be another; then it is [`outdate`]d already.
 /// `most` is `hll-sparse-max-bytes`: a string that would be longer is made dense.
-pub(in crate::double::node) fn add(
+pub(in crate::double) fn add(
     text: &mut Vec<u8>,
     element: &[u8],
     most: usize,
@@ -96,27 +96,27 @@ fn raise(text: &mut Vec<u8>, register: usize, value: u8, most: usize) -> Result<
 }
 
 /// Says that the estimate that is kept is out of date.
-pub(in crate::double::node) fn outdate(text: &mut [u8]) {
+pub(in crate::double) fn outdate(text: &mut [u8]) {
     if let Some(last) = text.get_mut(HEAD - 1) {
         *last |= 1 << 7;
     }
 }
 
 /// The estimate that is kept, if it is not out of date.
-pub(in crate::double::node) fn kept(text: &[u8]) -> Option<i64> {
+pub(in crate::double) fn kept(text: &[u8]) -> Option<i64> {
     let bytes = text.get(8..HEAD)?.try_into().ok()?;
     Some(i64::from_le_bytes(bytes)).filter(|estimate| *estimate >= 0)
 }
 
 /// Keeps an estimate in the string.
-pub(in crate::double::node) fn keep(text: &mut [u8], estimate: i64) {
+pub(in crate::double) fn keep(text: &mut [u8], estimate: i64) {
     if let Some(place) = text.get_mut(8..HEAD) {
         place.copy_from_slice(&estimate.to_le_bytes());
     }
 }
 
 /// Estimates anew how many different elements were added.
-pub(in crate::double::node) fn estimate(text: &[u8]) -> Result<i64, Fault> {
+pub(in crate::double) fn estimate(text: &[u8]) -> Result<i64, Fault> {
     let mut histogram = [0; 64];
     match kind(text)? {
         Kind::Dense => {
@@ -135,7 +135,7 @@ pub(in crate::double::node) fn estimate(text: &[u8]) -> Result<i64, Fault> {
 }
 
 /// Makes a sparse one dense. Nothing is done to a dense one.
-pub(in crate::double::node) fn make_dense(text: &mut Vec<u8>) -> Result<(), Fault> {
+pub(in crate::double) fn make_dense(text: &mut Vec<u8>) -> Result<(), Fault> {
     if kind(text)? == Kind::Sparse {
         let mut registers = vec![0; dense::LENGTH];
         for run in Runs::of(text) {
@@ -155,7 +155,7 @@ pub(in crate::double::node) fn make_dense(text: &mut Vec<u8>) -> Result<(), Faul
 
 /// The greatest values of each register of many HyperLogLogs: PFMERGE, and PFCOUNT of several keys.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct Union {
+pub(in crate::double) struct Union {
     values: Vec<u8>,
     /// Whether one of them was dense.
     dense: bool,
@@ -217,13 +217,13 @@ impl Union {
 }
 
 /// The value of each register, for PFDEBUG GETREG.
-pub(in crate::double::node) fn registers(text: &[u8]) -> Result<Vec<u8>, Fault> {
+pub(in crate::double) fn registers(text: &[u8]) -> Result<Vec<u8>, Fault> {
     let mut union = Union::new();
     union.add(text)?;
     Ok(union.values)
 }
 
 /// The runs of a sparse one as PFDEBUG DECODE shows them: `z:` or `Z:` and a number for zeros, by how many bytes they take, and `v:` with a value.
-pub(in crate::double::node) fn describe(text: &[u8]) -> String {
+pub(in crate::double) fn describe(text: &[u8]) -> String {
     sparse::describe(text)
 }

@@ -10,11 +10,11 @@ use std::collections::VecDeque;
 use super::packed::{Element, Needle, Packed};
 
 use node::Node;
-pub(in crate::double::node) use node::{NodeSize, Part};
+pub(in crate::double) use node::{NodeSize, Part};
 
 /// An end of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum End {
+pub(in crate::double) enum End {
     /// The first element's.
     Left,
     /// The last element's.
@@ -23,7 +23,7 @@ pub(in crate::double::node) enum End {
 
 /// A list.
 #[derive(Debug, Clone, Default)]
-pub(in crate::double::node) struct List {
+pub(in crate::double) struct List {
     nodes: VecDeque<Node>,
     count: usize,
     /// How long its nodes get. A list keeps what the configuration said when it was made.

@@ -2,7 +2,7 @@
 //!
 //! A listpack has a header of six bytes before its elements and one byte behind them; they are not kept here, but [`Packed::size`] counts them.
 
-pub(in crate::double::node) use crate::double::node::element::Element;
+pub(in crate::double) use crate::double::node::element::Element;
 use crate::double::node::element::{Encoded, decode, encoded_length, length_length, sound};
 use crate::double::node::number;
 
@@ -13,14 +13,14 @@ const END: u8 = 0xff;
 
 /// A row of texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::double::node) struct Packed {
+pub(in crate::double) struct Packed {
     bytes: Vec<u8>,
     count: usize,
 }
 
 /// A text that elements are compared with; it is looked only once whether it is an integer.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::double::node) struct Needle<'a> {
+pub(in crate::double) struct Needle<'a> {
     text: &'a [u8],
     number: Option<i64>,
 }
@@ -247,7 +247,7 @@ impl Packed {
 
 /// See [`Packed::iter`].
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct Iter<'a> {
+pub(in crate::double) struct Iter<'a> {
     packed: &'a Packed,
     front: usize,
     back: usize,

@@ -14,7 +14,7 @@ use crate::double::node::rdb::{
 };
 
 /// What DUMP has of a value. `None`: it has a part that is too big for the format, which no value that a client can make has.
-pub(in crate::double::node) fn save(value: &Value) -> Option<Saved> {
+pub(in crate::double) fn save(value: &Value) -> Option<Saved> {
     Some(match value {
         Value::Text(text) => Saved::String(text.bytes().into_owned()),
         Value::List(list) => {
@@ -63,7 +63,7 @@ fn listpack(packed: &Packed) -> Option<Listpack> {
 }
 
 /// The value that a payload has, in the form that the server's limits ask for. `None`: what is in it fits nowhere.
-pub(in crate::double::node) fn restore(saved: Saved, config: &Config) -> Option<Value> {
+pub(in crate::double) fn restore(saved: Saved, config: &Config) -> Option<Value> {
     Some(match saved {
         Saved::String(text) => Value::Text(Text::new(&text)),
         Saved::List(nodes) => {

@@ -8,11 +8,11 @@ use super::dict::Dict;
 use super::packed::Element;
 use crate::double::node::number;
 
-pub(in crate::double::node) use integers::Integers;
+pub(in crate::double) use integers::Integers;
 
 /// A set: integers in their order as long as it has nothing else and not too many of them, a table from then on.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) enum Set {
+pub(in crate::double) enum Set {
     /// `intset`.
     Integers(Integers),
     /// `hashtable`.

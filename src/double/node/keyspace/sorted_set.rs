@@ -24,12 +24,12 @@ use rand::Rng;
 use indexed::Indexed;
 use packed::Packed;
 
-pub(in crate::double::node) use iter::Iter;
-pub(in crate::double::node) use range::{LexRange, ScoreRange};
+pub(in crate::double) use iter::Iter;
+pub(in crate::double) use range::{LexRange, ScoreRange};
 
 /// A sorted set.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct SortedSet {
+pub(in crate::double) struct SortedSet {
     body: Body,
 }
 
@@ -41,7 +41,7 @@ enum Body {
 
 /// How much a set of the listpack kind may hold. A set is held against them when a member is added, not when they change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) struct Limits {
+pub(in crate::double) struct Limits {
     /// Members: `zset-max-listpack-entries`.
     pub entries: usize,
     /// Bytes of one member: `zset-max-listpack-value`.
@@ -60,7 +60,7 @@ impl Default for Limits {
 /// What became of a member that was to be put in. The scores are those that were asked for, as ZADD with INCR answers them: a zero may have
 /// another sign than the one that is kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::double::node) enum Change {
+pub(in crate::double) enum Change {
     /// It is new.
     Added(f64),
     /// It was there with another score.
@@ -307,7 +307,7 @@ fn change(old: Option<f64>, wanted: Option<f64>) -> (Change, f64) {
 }
 
 /// The order of a set. There is no NaN in it, and the two zeros are equal.
-pub(in crate::double::node) fn order(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
+pub(in crate::double) fn order(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
     let scores = a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal);
     scores.then_with(|| a.1.cmp(b.1))
 }

@@ -9,7 +9,7 @@ const EMBEDDED: usize = 44;
 
 /// A string of bytes, kept as Redis keeps it.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) enum Text {
+pub(in crate::double) enum Text {
     /// An integer whose decimal form is the text: `int`.
     Int(i64),
     /// At most 44 bytes, never changed in place: `embstr`.

@@ -10,7 +10,7 @@ use crate::double::node::failure::Failure;
 
 /// One value of one of the types. All but texts are behind a box, so that the commonest value is small.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) enum Value {
+pub(in crate::double) enum Value {
     /// `string`.
     Text(Text),
     /// `list`.
@@ -27,7 +27,7 @@ pub(in crate::double::node) enum Value {
 
 /// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Kind {
+pub(in crate::double) enum Kind {
     Text,
     List,
     Hash,
@@ -77,7 +77,7 @@ impl Value {
 }
 
 /// A type of value as Rust's type: what [`Call::read`](crate::double::node::call::Call::read) and its like are asked for.
-pub(in crate::double::node) trait Typed: Sized {
+pub(in crate::double) trait Typed: Sized {
     /// The value as this type.
     fn of(value: &Value) -> Option<&Self>;
     /// The same, to be changed.
@@ -118,11 +118,11 @@ typed! {
 }
 
 /// The value as this type, or the failure that says it is another.
-pub(in crate::double::node) fn typed<T: Typed>(value: &Value) -> Result<&T, Failure> {
+pub(in crate::double) fn typed<T: Typed>(value: &Value) -> Result<&T, Failure> {
     T::of(value).ok_or(Failure::WRONG_TYPE)
 }
 
 /// The same, to be changed.
-pub(in crate::double::node) fn typed_mut<T: Typed>(value: &mut Value) -> Result<&mut T, Failure> {
+pub(in crate::double) fn typed_mut<T: Typed>(value: &mut Value) -> Result<&mut T, Failure> {
     T::of_mut(value).ok_or(Failure::WRONG_TYPE)
 }

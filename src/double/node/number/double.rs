@@ -8,7 +8,7 @@ use super::literal::{Digits, Kind, Literal};
 
 /// Reads a score, an increment of one, a weight, a coordinate, a radius: the whole of `text`, no space before or after it, no NaN, and nothing
 /// that is too great for a double or too small (not even to become a zero). An infinity in so many letters is taken.
-pub(in crate::double::node) fn parse_f64(text: &[u8]) -> Option<f64> {
+pub(in crate::double) fn parse_f64(text: &[u8]) -> Option<f64> {
     if let Some(value) = few_digits(text) {
         return Some(value);
     }
@@ -25,7 +25,7 @@ pub(in crate::double::node) fn parse_f64(text: &[u8]) -> Option<f64> {
 
 /// Reads a bound of a range of scores, without the `(` that excludes it. More is taken than [`parse_f64`] takes: nothing at all is 0, there may
 /// be space before it, what is too great is an infinity, what is too small is 0, and anything may follow a byte 0.
-pub(in crate::double::node) fn parse_bound(text: &[u8]) -> Option<f64> {
+pub(in crate::double) fn parse_bound(text: &[u8]) -> Option<f64> {
     if let Some(value) = few_digits(text) {
         return Some(value);
     }
@@ -43,7 +43,7 @@ pub(in crate::double::node) fn parse_bound(text: &[u8]) -> Option<f64> {
 
 /// Reads what SORT sorts by: what [`parse_bound`] takes, but nothing that is out of C's range for a double: what is too great, and what is not zero
 /// and has fewer bits than a double has (C takes it if nothing is lost; of decimal numbers there are none that anybody would write).
-pub(in crate::double::node) fn parse_weight(text: &[u8]) -> Option<f64> {
+pub(in crate::double) fn parse_weight(text: &[u8]) -> Option<f64> {
     let value = parse_bound(text)?;
     // A number that is cut off has the same kind and is as great.
     let in_range = match Literal::read(without_space(text)).map(|literal| literal.kind) {
@@ -146,12 +146,12 @@ pub(super) fn parts(value: f64) -> (bool, u64, i32) {
 }
 
 /// Prints a double as Redis's replies have it, with `%.17g`: `3`, `0.10000000000000001`, `1e+17`, `inf`.
-pub(in crate::double::node) fn write_g17(out: &mut Vec<u8>, value: f64) {
+pub(in crate::double) fn write_g17(out: &mut Vec<u8>, value: f64) {
     write_g(out, value, 17);
 }
 
 /// Prints a double as C's `%.*g` does. `precision` is at least 1 and at most 17. (Lua's own printing has 14, cjson's too.)
-pub(in crate::double::node) fn write_g(out: &mut Vec<u8>, value: f64, precision: u32) {
+pub(in crate::double) fn write_g(out: &mut Vec<u8>, value: f64, precision: u32) {
     let precision = precision.clamp(1, 17);
     if value.is_sign_negative() {
         out.push(b'-');
@@ -259,7 +259,7 @@ fn write_digits(out: &mut Vec<u8>, digits: &[u8], exponent: i32, precision: u32)
 }
 
 /// Prints a double as C's `%.*f` does: GEODIST has 4 decimals.
-pub(in crate::double::node) fn write_fixed(out: &mut Vec<u8>, value: f64, decimals: usize) {
+pub(in crate::double) fn write_fixed(out: &mut Vec<u8>, value: f64, decimals: usize) {
     match value {
         _ if value.is_finite() => {
             let _ = write!(out, "{value:.decimals$}");

@@ -28,6 +28,6 @@ pub(in crate::double) fn parse_i64(text: &[u8]) -> Option<i64> {
 }
 
 /// Prints a whole number.
-pub(in crate::double::node) fn write_i64(out: &mut Vec<u8>, value: i64) {
+pub(in crate::double) fn write_i64(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }

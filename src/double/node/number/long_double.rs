@@ -8,7 +8,7 @@ use super::literal::{Digits, Kind, Literal};
 
 /// A number of 80 bits: a sign, 64 bits, and an exponent of two from -16,445 to 16,320 for the last of them.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::double::node) struct LongDouble {
+pub(in crate::double) struct LongDouble {
     negative: bool,
     magnitude: Magnitude,
 }

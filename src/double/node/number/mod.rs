@@ -20,9 +20,9 @@ mod long_double;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::double::node) use double::{
+pub(in crate::double) use double::{
     parse_bound, parse_f64, parse_weight, write_fixed, write_g, write_g17,
 };
 pub(in crate::double) use integer::parse_i64;
-pub(in crate::double::node) use integer::write_i64;
-pub(in crate::double::node) use long_double::LongDouble;
+pub(in crate::double) use integer::write_i64;
+pub(in crate::double) use long_double::LongDouble;

@@ -7,7 +7,7 @@ use crate::double::node::table::{Flags, Spec, Table};
 
 impl Server {
     /// What stands against a client's command.
-    pub(in crate::double::node) fn refused_by_role(
+    pub(in crate::double) fn refused_by_role(
         &self,
         key: ClientKey,
         spec: &Spec,
@@ -46,13 +46,13 @@ impl Server {
     }
 
     /// The link to the master is down, and nothing is told of the data meanwhile.
-    pub(in crate::double::node) fn is_stale(&self) -> bool {
+    pub(in crate::double) fn is_stale(&self) -> bool {
         let down = !self.replication.is_up();
         self.replication.is_replica() && !self.config.replication.serves_stale && down
     }
 
     /// A master with fewer replicas near it than it needs to write.
-    pub(in crate::double::node) fn lacks_replicas(&self) -> bool {
+    pub(in crate::double) fn lacks_replicas(&self) -> bool {
         let settings = &self.config.replication;
         !self.replication.is_replica()
             && settings.least_replicas > 0
@@ -61,10 +61,7 @@ impl Server {
     }
 
     /// What stands against a script's command that writes. `wrote`: the script has written before.
-    pub(in crate::double::node) fn script_may_not_write(
-        &self,
-        wrote: bool,
-    ) -> Option<&'static str> {
+    pub(in crate::double) fn script_may_not_write(&self, wrote: bool) -> Option<&'static str> {
         if wrote {
             return None;
         }
@@ -76,10 +73,7 @@ impl Server {
     }
 
     /// What stands against a script, or a function. `None`: it has not declared what it needs.
-    pub(in crate::double::node) fn script_may_not_run(
-        &self,
-        needs: Option<Needs>,
-    ) -> Option<Failure> {
+    pub(in crate::double) fn script_may_not_run(&self, needs: Option<Needs>) -> Option<Failure> {
         let Some(needs) = needs else {
             return self.is_stale().then_some(STALE);
         };
@@ -104,7 +98,7 @@ impl Server {
 
 /// What a script has declared that it needs.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::double::node) struct Needs {
+pub(in crate::double) struct Needs {
     /// To write.
     pub writing: bool,
     /// Data that is not out of date.

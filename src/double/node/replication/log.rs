@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A command as its words.
-pub(in crate::double::node) type Words = Vec<Box<[u8]>>;
+pub(in crate::double) type Words = Vec<Box<[u8]>>;
 
 /// A part of the stream: a command that has changed something, or one that only keeps the stream going (PING, SELECT, MULTI, EXEC, REPLCONF GETACK).
 #[derive(Debug)]
@@ -37,8 +37,8 @@ impl Entry {
 /// How many bytes a command takes in RESP.
 pub(super) fn bytes_of(words: &[Box<[u8]>]) -> i64 {
     let header = |number: usize| 3 + itoa::Buffer::new().format(number).len();
-    let bulk = |word: &Box<[u8]>| header(word.len()) + word.len() + 2;
-    let all = header(words.len()) + words.iter().map(bulk).sum::<usize>();
+    let bulk = |word: &[u8]| header(word.len()) + word.len() + 2;
+    let all = header(words.len()) + words.iter().map(|word| bulk(word)).sum::<usize>();
     i64::try_from(all).unwrap_or(i64::MAX)
 }
 

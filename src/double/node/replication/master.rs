@@ -27,7 +27,7 @@ pub(super) struct Replica {
 
 /// How far a replica has come in following.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum State {
+pub(in crate::double) enum State {
     /// It waits until others may have come as well, to be sent all data.
     Waiting,
     /// It is being sent all data.
@@ -49,7 +49,7 @@ impl State {
 
 /// What INFO and ROLE tell of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::double::node) struct Follower {
+pub(in crate::double) struct Follower {
     pub ip: String,
     pub port: u16,
     pub state: State,
@@ -61,7 +61,7 @@ pub(in crate::double::node) struct Follower {
 
 impl Server {
     /// Who follows this node.
-    pub(in crate::double::node) fn followers(&self) -> Vec<Follower> {
+    pub(in crate::double) fn followers(&self) -> Vec<Follower> {
         let all = self.replication.replicas.iter();
         all.map(|replica| Follower {
             ip: replica.ip.clone(),
@@ -194,7 +194,7 @@ impl Server {
     }
 
     /// Sends what was written since the last time.
-    pub(in crate::double::node) fn feed_replicas(&mut self) {
+    pub(in crate::double) fn feed_replicas(&mut self) {
         if self.replication.wants_acknowledgements && !self.is_paused() {
             self.replication.wants_acknowledgements = false;
             self.write_entry(0, &[b"REPLCONF", b"GETACK", b"*"]);
@@ -284,7 +284,7 @@ impl Server {
     }
 
     /// How many replicas have got as far as this offset.
-    pub(in crate::double::node) fn replicas_at(&self, offset: i64) -> usize {
+    pub(in crate::double) fn replicas_at(&self, offset: i64) -> usize {
         let replicas = self.replication.replicas.iter();
         replicas
             .filter(|it| it.state == State::Online && it.acknowledged >= offset)
@@ -292,7 +292,7 @@ impl Server {
     }
 
     /// How many replicas are near enough for `min-replicas-to-write`.
-    pub(in crate::double::node) fn good_replicas(&self) -> usize {
+    pub(in crate::double) fn good_replicas(&self) -> usize {
         let most = self.config.replication.most_lag;
         let lag = |at: i64| self.now / 1000 - at / 1000;
         let replicas = self.replication.replicas.iter();
@@ -302,7 +302,7 @@ impl Server {
     }
 
     /// A client has begun to wait for replicas: they are asked at once.
-    pub(in crate::double::node) fn await_replicas(&mut self, client: ClientKey) {
+    pub(in crate::double) fn await_replicas(&mut self, client: ClientKey) {
         self.replication.waiting.push(client);
         self.replication.wants_acknowledgements = true;
     }

@@ -18,14 +18,14 @@ use std::rc::Rc;
 
 use rand::Rng;
 
-pub(in crate::double::node) use self::guards::Needs;
+pub(in crate::double) use self::guards::Needs;
 use self::log::{Entry, Log};
 use self::master::Replica;
-pub(in crate::double::node) use self::master::{Follower, State};
+pub(in crate::double) use self::master::{Follower, State};
 pub(in crate::double) use self::message::ReplicationMessage;
 use self::propagate::Pending;
 use self::replica::Master;
-pub(in crate::double::node) use self::replica::{Followed, LinkState};
+pub(in crate::double) use self::replica::{Followed, LinkState};
 use super::client::ClientKey;
 use super::server::{Server, drawn_id};
 use crate::double::gossip::{LinkId, MasterLink};
@@ -67,12 +67,12 @@ pub(in crate::double) struct Replication {
     /// How many links it has opened.
     links: u32,
     /// What INFO counts.
-    pub(in crate::double::node) counts: Counts,
+    pub(in crate::double) counts: Counts,
 }
 
 /// How often replicas have begun to follow.
 #[derive(Debug, Default, Clone, Copy)]
-pub(in crate::double::node) struct Counts {
+pub(in crate::double) struct Counts {
     /// With all data.
     pub full: u64,
     /// With what they had missed.
@@ -119,28 +119,28 @@ impl Replication {
     }
 
     /// Whether this node follows another one.
-    pub(in crate::double::node) fn is_replica(&self) -> bool {
+    pub(in crate::double) fn is_replica(&self) -> bool {
         self.master.is_some()
     }
 
     /// Whether the link to its master is up.
-    pub(in crate::double::node) fn is_up(&self) -> bool {
+    pub(in crate::double) fn is_up(&self) -> bool {
         let master = self.master.as_ref();
         master.is_some_and(|master| master.state == LinkState::Connected)
     }
 
     /// Whether what commands change is written into a log.
-    pub(in crate::double::node) fn feeds(&self) -> bool {
+    pub(in crate::double) fn feeds(&self) -> bool {
         self.log.is_some() && self.master.is_none()
     }
 
     /// Whether an entry of the master's stream is being applied.
-    pub(in crate::double::node) fn is_applying(&self) -> bool {
+    pub(in crate::double) fn is_applying(&self) -> bool {
         self.applying
     }
 
     /// INFO's `second_repl_offset`.
-    pub(in crate::double::node) fn second_offset(&self) -> i64 {
+    pub(in crate::double) fn second_offset(&self) -> i64 {
         match self.second_offset {
             0 => -1,
             offset => offset,
@@ -148,12 +148,12 @@ impl Replication {
     }
 
     /// INFO's `master_repl_offset`.
-    pub(in crate::double::node) fn written(&self) -> i64 {
+    pub(in crate::double) fn written(&self) -> i64 {
         self.offset
     }
 
     /// The first byte in the log, and how many there are; `None`: there is no log.
-    pub(in crate::double::node) fn backlog(&self) -> Option<(i64, i64)> {
+    pub(in crate::double) fn backlog(&self) -> Option<(i64, i64)> {
         self.log.as_ref().map(|log| (log.first(), log.length()))
     }
 }
@@ -178,7 +178,7 @@ impl Server {
     }
 
     /// Keys whose time is over are taken out here, and not by word of a master.
-    pub(in crate::double::node) fn takes_out(&self) -> bool {
+    pub(in crate::double) fn takes_out(&self) -> bool {
         !self.replication.is_replica() && !self.is_paused()
     }
 }

@@ -76,7 +76,7 @@ impl Call<'_> {
 
 impl Server {
     /// A command was executed while there is a log. `changed`: it has changed something.
-    pub(in crate::double::node) fn propagate(&mut self, call: &Prepared<'_>, changed: bool) {
+    pub(in crate::double) fn propagate(&mut self, call: &Prepared<'_>, changed: bool) {
         let pending = &mut self.replication.pending;
         let instead = pending.instead.take();
         let forced = std::mem::take(&mut pending.forced);
@@ -94,12 +94,7 @@ impl Server {
     }
 
     /// A key is taken out that no command has named: replicas are told to take it out as well.
-    pub(in crate::double::node) fn propagate_removal(
-        &mut self,
-        db: usize,
-        key: &[u8],
-        lazily: bool,
-    ) {
+    pub(in crate::double) fn propagate_removal(&mut self, db: usize, key: &[u8], lazily: bool) {
         if self.replication.feeds() {
             let name: &[u8] = if lazily { b"UNLINK" } else { b"DEL" };
             let words = owned(&[name, key]);
@@ -108,7 +103,7 @@ impl Server {
     }
 
     /// Writes what has come together: several commands as a transaction, so that nobody sees the half of it on a replica either.
-    pub(in crate::double::node) fn write_pending(&mut self) {
+    pub(in crate::double) fn write_pending(&mut self) {
         if self.replication.pending.commands.is_empty() {
             return;
         }
@@ -128,7 +123,7 @@ impl Server {
     }
 
     /// The same, each command by itself.
-    pub(in crate::double::node) fn write_pending_singly(&mut self) {
+    pub(in crate::double) fn write_pending_singly(&mut self) {
         for (db, words) in std::mem::take(&mut self.replication.pending.commands) {
             self.select(db);
             self.write(db, words);

@@ -49,7 +49,7 @@ pub(super) struct Position {
 
 /// How it stands with the link to the master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum LinkState {
+pub(in crate::double) enum LinkState {
     /// It is to be opened.
     Connect,
     /// It is being opened.
@@ -77,7 +77,7 @@ impl LinkState {
 
 /// What INFO and ROLE tell of the master.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::double::node) struct Followed {
+pub(in crate::double) struct Followed {
     pub ip: String,
     pub port: u16,
     pub state: LinkState,
@@ -97,7 +97,7 @@ const ROLE_CHANGED: Failure = Failure::text(
 
 impl Server {
     /// Whom this node follows.
-    pub(in crate::double::node) fn followed(&self) -> Option<Followed> {
+    pub(in crate::double) fn followed(&self) -> Option<Followed> {
         let master = self.replication.master.as_ref()?;
         let ago = |when: i64| self.now / 1000 - when / 1000;
         Some(Followed {
@@ -407,11 +407,11 @@ impl Server {
                 }
                 self.is_up(position);
             }
-            (ReplicationMessage::Stream(entries), LinkState::Connected) => {
-                if !self.apply_all(&entries) {
-                    // Something is missing in between: it is asked for again.
-                    self.hang_up_on_master();
-                }
+            (ReplicationMessage::Stream(entries), LinkState::Connected)
+                if !self.apply_all(&entries) =>
+            {
+                // Something is missing in between: it is asked for again.
+                self.hang_up_on_master();
             }
             _ => {}
         }

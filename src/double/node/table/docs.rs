@@ -20,36 +20,36 @@ use super::spec::CommandId;
 
 /// What is told of one command.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct Document {
-    pub(in crate::double::node) complexity: Option<&'static str>,
+pub(in crate::double) struct Document {
+    pub(in crate::double) complexity: Option<&'static str>,
     /// `deprecated`, `syscmd`.
-    pub(in crate::double::node) flags: Vec<&'static str>,
-    pub(in crate::double::node) deprecated_since: Option<&'static str>,
-    pub(in crate::double::node) replaced_by: Option<&'static str>,
+    pub(in crate::double) flags: Vec<&'static str>,
+    pub(in crate::double) deprecated_since: Option<&'static str>,
+    pub(in crate::double) replaced_by: Option<&'static str>,
     /// Version, and what changed with it.
-    pub(in crate::double::node) history: Vec<(&'static str, &'static str)>,
-    pub(in crate::double::node) arguments: Vec<Argument>,
+    pub(in crate::double) history: Vec<(&'static str, &'static str)>,
+    pub(in crate::double) arguments: Vec<Argument>,
 }
 
 /// An argument of a command, or a part of one.
 #[derive(Debug, Default)]
-pub(in crate::double::node) struct Argument {
-    pub(in crate::double::node) name: &'static str,
+pub(in crate::double) struct Argument {
+    pub(in crate::double) name: &'static str,
     /// `key`, `integer`, `oneof`, `block` …
-    pub(in crate::double::node) kind: &'static str,
+    pub(in crate::double) kind: &'static str,
     /// Of a key: which of the command's key specifications finds it.
-    pub(in crate::double::node) key: Option<i64>,
+    pub(in crate::double) key: Option<i64>,
     /// The word that stands before it, or that it is.
-    pub(in crate::double::node) token: Option<&'static str>,
-    pub(in crate::double::node) since: Option<&'static str>,
-    pub(in crate::double::node) deprecated_since: Option<&'static str>,
+    pub(in crate::double) token: Option<&'static str>,
+    pub(in crate::double) since: Option<&'static str>,
+    pub(in crate::double) deprecated_since: Option<&'static str>,
     /// `optional`, `multiple`, `multiple_token`.
-    pub(in crate::double::node) flags: Vec<&'static str>,
-    pub(in crate::double::node) parts: Vec<Argument>,
+    pub(in crate::double) flags: Vec<&'static str>,
+    pub(in crate::double) parts: Vec<Argument>,
 }
 
 /// The documents of Redis 7.0.15, by [`CommandId::index`]; read once in a process.
-pub(in crate::double::node) fn redis_7_0() -> &'static [Document] {
+pub(in crate::double) fn redis_7_0() -> &'static [Document] {
     static DOCUMENTS: OnceLock<Vec<Document>> = OnceLock::new();
     // A test says that every line of it can be read.
     DOCUMENTS.get_or_init(|| read(Table::redis_7_0(), include_str!("redis-7.0.docs")).0)

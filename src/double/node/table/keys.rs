@@ -9,15 +9,15 @@ use super::{Table, special};
 
 /// A word of a call that is a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) struct KeyPlace {
+pub(in crate::double) struct KeyPlace {
     /// Its place among the words; the name is at 0.
-    pub(in crate::double::node) at: usize,
-    pub(in crate::double::node) flags: KeyFlags,
+    pub(in crate::double) at: usize,
+    pub(in crate::double) flags: KeyFlags,
 }
 
 /// Why a call's keys can't be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum NoKeys {
+pub(in crate::double) enum NoKeys {
     /// No call of this command has keys.
     Never,
     /// The call is too short or too long.
@@ -28,7 +28,7 @@ pub(in crate::double::node) enum NoKeys {
 
 impl NoKeys {
     /// As `COMMAND GETKEYS` answers it.
-    pub(in crate::double::node) fn message(self) -> &'static str {
+    pub(in crate::double) fn message(self) -> &'static str {
         match self {
             NoKeys::Never => "ERR The command has no key arguments",
             NoKeys::WrongNumber => "ERR Invalid number of arguments specified for command",
@@ -42,7 +42,7 @@ impl NoKeys {
 ///
 /// # Errors
 /// A call that the command would refuse as well, or a command without keys.
-pub(in crate::double::node) fn keys(
+pub(in crate::double) fn keys(
     table: &Table,
     id: CommandId,
     args: &[&[u8]],
@@ -71,7 +71,7 @@ pub(in crate::double::node) fn keys(
 
 /// The words by which a node of a cluster tells whose slot a call is for: its keys, and also channels of shards. None for a call that does not fit together: the
 /// command itself tells what is wrong with it.
-pub(in crate::double::node) fn routing_words<'a>(
+pub(in crate::double) fn routing_words<'a>(
     spec: &Spec,
     args: &[&'a [u8]],
 ) -> SmallVec<[&'a [u8]; 4]> {

@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-pub(in crate::double::node) mod docs;
+pub(in crate::double) mod docs;
 mod keys;
 mod lookup;
 mod read;
@@ -17,20 +17,20 @@ mod words;
 
 use lookup::Lookup;
 
-pub(in crate::double::node) use keys::{KeyPlace, keys, routing_words};
-pub(in crate::double::node) use spec::{Begin, CommandId, Find, KeySpec, Spec};
-pub(in crate::double::node) use words::{Categories, Flags};
+pub(in crate::double) use keys::{KeyPlace, keys, routing_words};
+pub(in crate::double) use spec::{Begin, CommandId, Find, KeySpec, Spec};
+pub(in crate::double) use words::{Categories, Flags};
 
 /// All commands of one version of Redis.
 #[derive(Debug)]
-pub(in crate::double::node) struct Table {
+pub(in crate::double) struct Table {
     specs: Vec<Spec>,
     lookup: Lookup,
 }
 
 impl Table {
     /// The table of Redis 7.0.15; read once in a process.
-    pub(in crate::double::node) fn redis_7_0() -> &'static Table {
+    pub(in crate::double) fn redis_7_0() -> &'static Table {
         static TABLE: OnceLock<Table> = OnceLock::new();
         TABLE.get_or_init(|| {
             // A test says that every line of it can be read.
@@ -41,12 +41,12 @@ impl Table {
     }
 
     /// The command of this name, upper or lower case.
-    pub(in crate::double::node) fn find(&self, name: &[u8]) -> Option<CommandId> {
+    pub(in crate::double) fn find(&self, name: &[u8]) -> Option<CommandId> {
         self.lookup.find(None, name)
     }
 
     /// The subcommand of this name, upper or lower case.
-    pub(in crate::double::node) fn subcommand(
+    pub(in crate::double) fn subcommand(
         &self,
         parent: CommandId,
         name: &[u8],
@@ -55,7 +55,7 @@ impl Table {
     }
 
     /// The command that a call is for: a subcommand where the command has some and a second word is there.
-    pub(in crate::double::node) fn of_call(&self, args: &[&[u8]]) -> Option<CommandId> {
+    pub(in crate::double) fn of_call(&self, args: &[&[u8]]) -> Option<CommandId> {
         let id = self.find(args.first()?)?;
         match args.get(1) {
             Some(second) if !self.spec(id).subcommands.is_empty() => self.subcommand(id, second),
@@ -64,23 +64,23 @@ impl Table {
     }
 
     /// What is known of a command of this table.
-    pub(in crate::double::node) fn spec(&self, id: CommandId) -> &Spec {
+    pub(in crate::double) fn spec(&self, id: CommandId) -> &Spec {
         &self.specs[id.index()]
     }
 
     /// All commands by name, each followed by its subcommands.
-    pub(in crate::double::node) fn all(&self) -> impl Iterator<Item = CommandId> + use<> {
+    pub(in crate::double) fn all(&self) -> impl Iterator<Item = CommandId> + use<> {
         (0..).take(self.specs.len()).map(CommandId)
     }
 
     /// How many there are, subcommands included.
-    pub(in crate::double::node) fn len(&self) -> usize {
+    pub(in crate::double) fn len(&self) -> usize {
         self.specs.len()
     }
 
     /// The key of a call, where the command is one that always has exactly one key, at a fixed place. `None` for all others, and where the
     /// call is too short: [`keys`] tells then.
-    pub(in crate::double::node) fn first_key<'a>(
+    pub(in crate::double) fn first_key<'a>(
         &self,
         id: CommandId,
         args: &[&'a [u8]],

@@ -5,40 +5,40 @@ use super::words::{Categories, Flags, KeyFlags};
 
 /// A command or a subcommand: its place in the table of commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::double::node) struct CommandId(pub(super) u16);
+pub(in crate::double) struct CommandId(pub(super) u16);
 
 impl CommandId {
     /// From 0 up to, and without, [`Table::len`](super::Table::len): for arrays with something for each command.
-    pub(in crate::double::node) const fn index(self) -> usize {
+    pub(in crate::double) const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
 /// A command or a subcommand as `COMMAND INFO` tells of it, with group, version and summary from `COMMAND DOCS`.
 #[derive(Debug)]
-pub(in crate::double::node) struct Spec {
+pub(in crate::double) struct Spec {
     /// The full name, lower case: `get`, `config|get`.
-    pub(in crate::double::node) name: &'static str,
+    pub(in crate::double) name: &'static str,
     /// How many words a call has, the command's name and a subcommand's included; if negative, at least so many.
-    pub(in crate::double::node) arity: i32,
-    pub(in crate::double::node) flags: Flags,
-    pub(in crate::double::node) categories: Categories,
+    pub(in crate::double) arity: i32,
+    pub(in crate::double) flags: Flags,
+    pub(in crate::double) categories: Categories,
     /// The first key's place among the words of a call; 0 where there is no key at a place of its own.
-    pub(in crate::double::node) first: i32,
+    pub(in crate::double) first: i32,
     /// The last key's place; negative: from the end, -1 being the last word.
-    pub(in crate::double::node) last: i32,
+    pub(in crate::double) last: i32,
     /// From one key's place to the next one's.
-    pub(in crate::double::node) step: i32,
-    pub(in crate::double::node) tips: Vec<&'static str>,
-    pub(in crate::double::node) keys: Vec<KeySpec>,
+    pub(in crate::double) step: i32,
+    pub(in crate::double) tips: Vec<&'static str>,
+    pub(in crate::double) keys: Vec<KeySpec>,
     /// Of a subcommand: the command.
-    pub(in crate::double::node) parent: Option<CommandId>,
-    pub(in crate::double::node) subcommands: Vec<CommandId>,
+    pub(in crate::double) parent: Option<CommandId>,
+    pub(in crate::double) subcommands: Vec<CommandId>,
     /// `string`, `sorted-set`, `server` …
-    pub(in crate::double::node) group: &'static str,
+    pub(in crate::double) group: &'static str,
     /// The version of Redis that had it first.
-    pub(in crate::double::node) since: &'static str,
-    pub(in crate::double::node) summary: &'static str,
+    pub(in crate::double) since: &'static str,
+    pub(in crate::double) summary: &'static str,
     /// A way of its own to find its keys, where the key specifications do not tell.
     pub(super) special: Option<Special>,
     /// The place of the key, if a call has exactly one and always there; else 0.
@@ -47,7 +47,7 @@ pub(in crate::double::node) struct Spec {
 
 impl Spec {
     /// Whether a call of so many words, the name included, is of the right length.
-    pub(in crate::double::node) fn takes(&self, words: usize) -> bool {
+    pub(in crate::double) fn takes(&self, words: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
         if self.arity < 0 {
             words >= wanted
@@ -57,12 +57,12 @@ impl Spec {
     }
 
     /// Its flags without those that `COMMAND` does not tell.
-    pub(in crate::double::node) fn told_flags(&self) -> Flags {
+    pub(in crate::double) fn told_flags(&self) -> Flags {
         self.flags.without(Flags::MAY_REPLICATE)
     }
 
     /// Whether calls can have keys; shard channels are none.
-    pub(in crate::double::node) fn has_keys(&self) -> bool {
+    pub(in crate::double) fn has_keys(&self) -> bool {
         self.special.is_some()
             || self
                 .keys
@@ -73,17 +73,17 @@ impl Spec {
 
 /// How to find keys in a call: where to begin, and how to go on from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::double::node) struct KeySpec {
-    pub(in crate::double::node) begin: Begin,
-    pub(in crate::double::node) find: Find,
-    pub(in crate::double::node) flags: KeyFlags,
+pub(in crate::double) struct KeySpec {
+    pub(in crate::double) begin: Begin,
+    pub(in crate::double) find: Find,
+    pub(in crate::double) flags: KeyFlags,
     /// A remark that `COMMAND INFO` shows.
-    pub(in crate::double::node) note: Option<&'static str>,
+    pub(in crate::double) note: Option<&'static str>,
 }
 
 /// Where keys begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Begin {
+pub(in crate::double) enum Begin {
     /// At this word of the call, 0 being the name.
     Index(i32),
     /// At the word after this one, which is looked for from a place on; from the end backwards if that is negative.
@@ -94,7 +94,7 @@ pub(in crate::double::node) enum Begin {
 
 /// Which words are keys, from where they begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Find {
+pub(in crate::double) enum Find {
     Range {
         /// The last key, counted from the first; negative: from the end of the call, -1 being its last word.
         last: i32,

@@ -5,7 +5,7 @@ macro_rules! words {
     ($(#[$about:meta])* $set:ident: $bits:ty { $($(#[$meaning:meta])* $constant:ident = $word:literal,)* }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-        pub(in crate::double::node) struct $set($bits);
+        pub(in crate::double) struct $set($bits);
 
         // Not all of this is needed of each set.
         #[allow(dead_code)]
@@ -13,35 +13,35 @@ macro_rules! words {
             constants!($bits, 0, { $($(#[$meaning])* $constant,)* });
 
             /// The empty set.
-            pub(in crate::double::node) const NONE: Self = Self(0);
+            pub(in crate::double) const NONE: Self = Self(0);
 
             /// Every word, in the order in which Redis lists them.
-            pub(in crate::double::node) const ALL: &'static [(&'static str, Self)] =
+            pub(in crate::double) const ALL: &'static [(&'static str, Self)] =
                 &[$(($word, Self::$constant),)*];
 
             /// The set of this one word; `None` if there is no such word.
-            pub(in crate::double::node) fn of(word: &str) -> Option<Self> {
+            pub(in crate::double) fn of(word: &str) -> Option<Self> {
                 let found = Self::ALL.iter().find(|(name, _)| *name == word);
                 found.map(|(_, set)| *set)
             }
 
             /// The words of both.
-            pub(in crate::double::node) const fn with(self, other: Self) -> Self {
+            pub(in crate::double) const fn with(self, other: Self) -> Self {
                 Self(self.0 | other.0)
             }
 
             /// The words of this set that are not in `other`.
-            pub(in crate::double::node) const fn without(self, other: Self) -> Self {
+            pub(in crate::double) const fn without(self, other: Self) -> Self {
                 Self(self.0 & !other.0)
             }
 
             /// Whether all words of `other` are in this set.
-            pub(in crate::double::node) const fn has(self, other: Self) -> bool {
+            pub(in crate::double) const fn has(self, other: Self) -> bool {
                 self.0 & other.0 == other.0
             }
 
             /// The words, in the order in which Redis lists them.
-            pub(in crate::double::node) fn words(self) -> impl Iterator<Item = &'static str> {
+            pub(in crate::double) fn words(self) -> impl Iterator<Item = &'static str> {
                 let inside = Self::ALL.iter().filter(move |(_, set)| self.has(*set));
                 inside.map(|(word, _)| *word)
             }
@@ -54,7 +54,7 @@ macro_rules! constants {
     ($bits:ty, $at:expr, {}) => {};
     ($bits:ty, $at:expr, { $(#[$meaning:meta])* $first:ident, $($rest:tt)* }) => {
         $(#[$meaning])*
-        pub(in crate::double::node) const $first: Self = Self((1 as $bits) << ($at));
+        pub(in crate::double) const $first: Self = Self((1 as $bits) << ($at));
         constants!($bits, $at + 1, { $($rest)* });
     };
 }

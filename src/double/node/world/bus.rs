@@ -302,11 +302,6 @@ impl Bus {
         }
         open
     }
-
-    /// How many packets and other things are under way.
-    pub fn len(&self) -> usize {
-        self.due.len()
-    }
 }
 
 impl Link {

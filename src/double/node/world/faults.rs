@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::World;
-use super::bus::Weather;
 
 impl World {
     /// The nodes of each group reach only each other; those of no group reach each other as well.
@@ -33,10 +32,5 @@ impl World {
     /// Packets to and from a node take so much longer; zero: as long as those of others.
     pub fn slow(&mut self, place: usize, by: Duration) {
         self.bus.borrow_mut().slow(place, by);
-    }
-
-    /// How packets fare from now on.
-    pub fn weather(&mut self, weather: Weather) {
-        self.bus.borrow_mut().set_weather(weather);
     }
 }

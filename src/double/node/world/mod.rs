@@ -10,7 +10,6 @@ mod lives;
 mod peers;
 
 use std::cell::RefCell;
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -20,7 +19,6 @@ use rand::rngs::StdRng;
 
 pub(in crate::double) use self::bus::Weather;
 use self::bus::{Bus, Happening};
-pub(in crate::double) use self::forming::Introduction;
 pub(in crate::double) use self::lives::{Ending, Life, Newcomer};
 use super::net::{Job, Shared, place_of};
 use super::replication::Replication;
@@ -109,11 +107,6 @@ impl World {
     /// How a node is.
     pub fn life(&self, place: usize) -> Life {
         self.lives.borrow()[place]
-    }
-
-    /// The moment up to which everything has happened, in microseconds since 1970.
-    pub fn now(&self) -> i64 {
-        self.now
     }
 
     /// Whether somebody has a turn left without anything new.

@@ -19,7 +19,7 @@ pub(super) fn myid(call: &mut Call<'_>) -> Outcome {
 impl Server {
     /// CLUSTER MYSHARDID, which 7.0 does not have: the same for a master and its replicas. It is made from the master's id, so it is another one after a failover,
     /// which Redis's is not.
-    pub(in crate::double::node) fn newer_command(&self, out: &mut Out) -> Outcome {
+    pub(in crate::double) fn newer_command(&self, out: &mut Out) -> Outcome {
         let view = view_of(self)?;
         let myself = view.myself();
         let master = myself.replica_of.map_or(myself, |master| view.peer(master));

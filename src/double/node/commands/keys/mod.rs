@@ -8,7 +8,7 @@ mod migrate_target;
 #[cfg(test)]
 mod migrate_tests;
 mod object;
-pub(in crate::double::node) mod scan;
+pub(in crate::double) mod scan;
 mod space;
 
 use super::Family;

@@ -30,7 +30,7 @@ fn lives(entry: &Entry, now: i64) -> bool {
 }
 
 /// What SCAN, HSCAN, SSCAN and ZSCAN are told: where to go on, how far, and what to leave out.
-pub(in crate::double::node) struct Walk<'a> {
+pub(in crate::double) struct Walk<'a> {
     pub cursor: u64,
     pub count: u64,
     pub pattern: Option<&'a [u8]>,
@@ -95,7 +95,7 @@ impl<'a> Walk<'a> {
 
 /// HSCAN, SSCAN and ZSCAN: a walk through the value of a key. `go` writes what the walk takes, and gives the cursor for the next command and how
 /// many elements it has written.
-pub(in crate::double::node) fn scan_value<T: Typed>(
+pub(in crate::double) fn scan_value<T: Typed>(
     call: &mut Call<'_>,
     go: impl FnOnce(&T, &Walk<'_>, &mut Out) -> (u64, usize),
 ) -> Outcome {

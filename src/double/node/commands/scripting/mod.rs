@@ -48,7 +48,7 @@ type Digest = [u8; 40];
 
 /// All that a node knows of scripts.
 #[derive(Default)]
-pub(in crate::double::node) struct Scripts {
+pub(in crate::double) struct Scripts {
     /// The Lua state of EVAL; made when the first script comes.
     engine: Option<Rc<Engine>>,
     /// What EVALSHA finds.

@@ -13,7 +13,7 @@ const FRAME: usize = 11;
 
 /// The configuration `list-max-listpack-size`. From -1 to -5: a size of 4, 8, 16, 32 or 64 kB; from 0 on a number of elements, in 8 kB at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) struct NodeSize(i16);
+pub(in crate::double) struct NodeSize(i16);
 
 impl Default for NodeSize {
     fn default() -> Self {
@@ -57,7 +57,7 @@ pub(super) enum Node {
 
 /// A node, to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Part<'a> {
+pub(in crate::double) enum Part<'a> {
     /// Short elements.
     Packed(&'a Packed),
     /// One long element.

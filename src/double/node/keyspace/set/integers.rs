@@ -2,7 +2,7 @@
 
 /// Integers, from the lowest to the highest.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct Integers {
+pub(in crate::double) struct Integers {
     values: Vec<i64>,
     /// In how many bytes Redis keeps each of them: 2, 4 or 8. It never gets less, whatever is taken out, and DUMP shows it.
     width: u8,

@@ -7,7 +7,7 @@ use super::packed::Packed;
 
 /// Members and their scores in their order.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct Iter<'a> {
+pub(in crate::double) struct Iter<'a> {
     left: usize,
     walk: Walk<'a>,
 }

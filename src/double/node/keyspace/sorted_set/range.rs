@@ -4,7 +4,7 @@ use crate::double::node::number;
 
 /// Scores from `min` to `max`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::double::node) struct ScoreRange {
+pub(in crate::double) struct ScoreRange {
     pub min: f64,
     pub min_exclusive: bool,
     pub max: f64,
@@ -47,7 +47,7 @@ impl ScoreRange {
 
 /// An end of a range of members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum LexBound<'a> {
+pub(in crate::double) enum LexBound<'a> {
     /// `-`: below all members.
     Lowest,
     /// `+`: above all members.
@@ -74,7 +74,7 @@ impl<'a> LexBound<'a> {
 
 /// Members from `min` to `max`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) struct LexRange<'a> {
+pub(in crate::double) struct LexRange<'a> {
     pub min: LexBound<'a>,
     pub max: LexBound<'a>,
 }

@@ -3,11 +3,11 @@
 use super::Id;
 
 /// In the place of a number of entries that nobody knows.
-pub(in crate::double::node) const UNKNOWN: i64 = -1;
+pub(in crate::double) const UNKNOWN: i64 = -1;
 
 /// What a stream knows about its entries without looking at them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) struct Counts {
+pub(in crate::double) struct Counts {
     /// How many there are.
     pub length: u64,
     /// The highest id that was ever given out.

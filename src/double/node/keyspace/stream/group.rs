@@ -8,7 +8,7 @@ use super::{Counts, Id, UNKNOWN};
 
 /// A group of consumers.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct Group {
+pub(in crate::double) struct Group {
     /// The last entry that was delivered.
     pub last_id: Id,
     /// How many entries it has read, those among them that are gone; [`UNKNOWN`] if nobody knows.
@@ -22,7 +22,7 @@ pub(in crate::double::node) struct Group {
 
 /// An entry that was delivered and not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) struct Pending {
+pub(in crate::double) struct Pending {
     /// When it was delivered last, in milliseconds since 1970.
     pub delivered: i64,
     /// How often it was delivered.
@@ -33,7 +33,7 @@ pub(in crate::double::node) struct Pending {
 
 /// A consumer of a group.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct Consumer {
+pub(in crate::double) struct Consumer {
     /// Its name.
     pub name: Box<[u8]>,
     /// When it has tried to read last, in milliseconds since 1970.

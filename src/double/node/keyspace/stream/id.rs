@@ -5,7 +5,7 @@ use crate::double::node::number::parse_i64;
 
 /// Where an id has no second number, that is taken instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Missing {
+pub(in crate::double) enum Missing {
     /// The lowest: where the id is an entry's, or the start of a range.
     Lowest,
     /// The highest: where it is the end of a range.

@@ -9,19 +9,19 @@ mod trim;
 
 use std::collections::BTreeMap;
 
-pub(in crate::double::node) use counts::{Counts, UNKNOWN};
-pub(in crate::double::node) use group::{Consumer, Group, Pending};
-pub(in crate::double::node) use id::Missing;
-pub(in crate::double::node) use nodes::Nodes;
-pub(in crate::double::node) use trim::{Keep, Trim};
+pub(in crate::double) use counts::{Counts, UNKNOWN};
+pub(in crate::double) use group::{Consumer, Group, Pending};
+pub(in crate::double) use id::Missing;
+pub(in crate::double) use nodes::Nodes;
+pub(in crate::double) use trim::{Keep, Trim};
 
-pub(in crate::double::node) use crate::double::node::rdb::{
+pub(in crate::double) use crate::double::node::rdb::{
     Element, StreamEntry as Entry, StreamId as Id, StreamNodeSize as NodeSize, TooBig,
 };
 
 /// A stream.
 #[derive(Debug, Clone, Default)]
-pub(in crate::double::node) struct Stream {
+pub(in crate::double) struct Stream {
     /// The entries.
     pub nodes: Nodes,
     /// What is known about the entries that are there and those that were.

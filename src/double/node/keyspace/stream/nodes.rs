@@ -8,7 +8,7 @@ use crate::double::node::rdb::StreamNode;
 
 /// Nodes by the id that their first entry had.
 #[derive(Debug, Clone, Default)]
-pub(in crate::double::node) struct Nodes(pub(super) BTreeMap<Id, StreamNode>);
+pub(in crate::double) struct Nodes(pub(super) BTreeMap<Id, StreamNode>);
 
 impl Nodes {
     /// How many nodes there are: the keys of Redis's radix tree.

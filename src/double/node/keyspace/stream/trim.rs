@@ -4,7 +4,7 @@ use super::{Entry, Id, Stream};
 
 /// What is to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) enum Keep {
+pub(in crate::double) enum Keep {
     /// So many of the newest entries.
     Newest(u64),
     /// All entries from this id on.
@@ -13,7 +13,7 @@ pub(in crate::double::node) enum Keep {
 
 /// How a stream is made shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::double::node) struct Trim {
+pub(in crate::double) struct Trim {
     /// What is to stay.
     pub keep: Keep,
     /// More may stay: only whole nodes are taken out.

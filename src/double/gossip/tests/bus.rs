@@ -488,12 +488,6 @@ impl Bus {
         self.nodes[node].view.myself().id
     }
 
-    pub fn index(&self, id: NodeId) -> usize {
-        (0..self.nodes.len())
-            .find(|&node| self.id(node) == id)
-            .unwrap()
-    }
-
     /// What one node takes another one for.
     pub fn flags(&self, by: usize, of: usize) -> Flags {
         let view = &self.nodes[by].view;

@@ -73,6 +73,8 @@ impl Names {
         match (found, ip) {
             (Some(_), "") => "(nowhere)".to_owned(),
             (Some(node), _) => name(node),
+            // The name of a host.
+            (None, _) if self.places.iter().any(|place| port_is(&place)) => ip.to_owned(),
             (None, _) => format!("{ip}:{port}"),
         }
     }

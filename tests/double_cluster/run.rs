@@ -13,7 +13,15 @@ use crate::support::may_run;
 /// So many real nodes at once.
 const NODES: usize = 12;
 
-const FILES: [(&str, &str); 0] = [];
+const FILES: [(&str, &str); 7] = [
+    ("making.txt", include_str!("scenarios/making.txt")),
+    ("moving.txt", include_str!("scenarios/moving.txt")),
+    ("members.txt", include_str!("scenarios/members.txt")),
+    ("failover.txt", include_str!("scenarios/failover.txt")),
+    ("deaths.txt", include_str!("scenarios/deaths.txt")),
+    ("restarts.txt", include_str!("scenarios/restarts.txt")),
+    ("partitions.txt", include_str!("scenarios/partitions.txt")),
+];
 
 #[test]
 fn every_scenario_is_the_same_on_the_double_and_on_real_servers() {

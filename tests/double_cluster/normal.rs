@@ -136,13 +136,17 @@ fn node(line: &Line, names: &Names, epochs: &Epochs) -> String {
         // One may be on its way at any moment.
         false => "-",
     };
+    let pong = match line.is("myself") {
+        // That of a node's line on itself depends on whom it met in which part.
+        true => "-",
+        false => zero(&line.pong),
+    };
     let slots: Vec<String> = line.slots.iter().map(|slot| names.of_text(slot)).collect();
     format!(
-        "{} {address} {} {} {ping} {} {} {} {}",
+        "{} {address} {} {} {ping} {pong} {} {} {}",
         names.of_id(&line.id),
         line.flags.join(","),
         names.of_id(&line.master),
-        zero(&line.pong),
         epochs.show(line.epoch),
         line.link,
         slots.join(" ")

@@ -18,6 +18,8 @@ const DOUBT: Duration = Duration::from_secs(4);
 const PACE: Duration = Duration::from_millis(50);
 /// So many looks in a row have to show the same before it is taken for what came of a step.
 const STEADY: u32 = 5;
+/// A master that has just been started takes no part for 2 s, and counts those with slots only after that.
+const AWAKE: Duration = Duration::from_millis(2300);
 
 /// What was seen, in order.
 pub type Trace = Vec<Seen>;
@@ -58,6 +60,8 @@ struct Play<'a> {
     order: Vec<usize>,
     names: Names,
     states: Vec<State>,
+    /// When the last node was started.
+    started: Duration,
     ranks: bool,
     trace: Trace,
     expected: Option<&'a Trace>,
@@ -91,6 +95,7 @@ pub fn play(
     let mut play = Play {
         names: Names::new(named),
         states: vec![State::Up; order.len()],
+        started: stage.now(),
         stage,
         order,
         ranks: scenario.ranks,
@@ -181,7 +186,10 @@ impl Play<'_> {
         match change {
             Change::Stop => self.stage.stop(there),
             Change::Kill => self.stage.kill(there),
-            Change::Start => self.stage.start(there),
+            Change::Start => {
+                self.stage.start(there);
+                self.started = self.stage.now();
+            }
             Change::Freeze => self.stage.freeze(there),
             Change::Thaw => self.stage.thaw(there),
         }
@@ -323,7 +331,7 @@ impl Play<'_> {
     }
 
     fn until(&mut self, condition: &Condition) -> Result<(), String> {
-        let mut waited = Duration::ZERO;
+        let began = self.stage.now();
         loop {
             let lack = match self.views() {
                 Ok(views) => condition.lacks(&views, &self.names),
@@ -331,23 +339,23 @@ impl Play<'_> {
                 Err(why) => Some(why),
             };
             let Some(lack) = lack else { return Ok(()) };
-            if waited > PATIENCE {
-                return Err(format!("not within {PATIENCE:?}: {lack}\n{}", self.picture()));
+            if self.stage.now() > began + PATIENCE {
+                let picture = self.picture();
+                return Err(format!("not within {PATIENCE:?}: {lack}\n{picture}"));
             }
             self.stage.pause(PACE);
-            waited += PACE;
         }
     }
 
     fn during(&mut self, time: Duration, condition: &Condition) -> Result<(), String> {
-        let mut waited = Duration::ZERO;
-        while waited < time {
+        let began = self.stage.now();
+        while self.stage.now() < began + time {
             let views = self.views()?;
             if let Some(lack) = condition.lacks(&views, &self.names) {
-                return Err(format!("no more after {waited:?}: {lack}\n{}", self.picture()));
+                let after = self.stage.now() - began;
+                return Err(format!("no more after {after:?}: {lack}\n{}", self.picture()));
             }
             self.stage.pause(PACE);
-            waited += PACE;
         }
         Ok(())
     }
@@ -356,13 +364,18 @@ impl Play<'_> {
     fn look(&mut self, step: &Step) -> Result<(), String> {
         let at = self.trace.len();
         let expected = self.expected.and_then(|trace| trace.get(at));
-        let mut waited = Duration::ZERO;
+        let awake = (self.started + AWAKE).saturating_sub(self.stage.now());
+        if !awake.is_zero() {
+            self.stage.pause(awake);
+        }
+        let began = self.stage.now();
         let (mut last, mut same) = (None, 0);
         loop {
             let seen = What::Views(normal::views(&self.views()?, &self.names, self.ranks));
             same = if last.as_ref() == Some(&seen) { same + 1 } else { 1 };
             let settled = same >= STEADY;
             let as_expected = expected.is_none_or(|expected| expected.what == seen);
+            let waited = self.stage.now() - began;
             if settled && (as_expected || waited > DOUBT) {
                 self.note(step, seen);
                 return Ok(());
@@ -372,7 +385,6 @@ impl Play<'_> {
             }
             last = Some(seen);
             self.stage.pause(PACE);
-            waited += PACE;
         }
     }
 

@@ -23,6 +23,7 @@ pub struct Real {
     /// The port that nodes announce: that of the proxy, where there is one.
     announced: u16,
     mesh: Option<Mesh>,
+    began: Instant,
     folder: tempfile::TempDir,
     _claims: Vec<File>,
 }
@@ -66,6 +67,7 @@ impl Real {
             port,
             announced,
             mesh,
+            began: Instant::now(),
             folder: tempfile::tempdir().unwrap(),
             _claims: claims,
         };
@@ -95,6 +97,8 @@ impl Real {
             // Offsets change by what a scenario writes and by nothing else, and new replicas don't wait for others.
             .args(["--repl-ping-replica-period", "3600"])
             .args(["--repl-diskless-sync-delay", "0"])
+            // To the server, only 127.0.0.1 is this machine.
+            .args(["--protected-mode", "no"])
             .args(["--enable-debug-command", "yes"]);
         if self.mesh.is_some() {
             let bus = (self.announced + 10_000).to_string();
@@ -204,14 +208,21 @@ impl Stage for Real {
         self.mesh.as_ref().unwrap().heal();
     }
 
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     fn pause(&mut self, time: Duration) {
         std::thread::sleep(time);
     }
 
     fn log(&self, node: usize) -> String {
         let text = std::fs::read_to_string(self.log_file(node)).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(25)..].join("\n")
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.contains("WARNING"))
+            .collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
     }
 }
 

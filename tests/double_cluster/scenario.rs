@@ -151,7 +151,12 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Scenario>, String> {
 
 fn act(words: &[&str], nodes: usize) -> Result<Act, String> {
     let node = |word: &str| node(word, nodes);
-    let several = |words: &[&str]| words.iter().map(|word| node(word)).collect();
+    let several = |words: &[&str]| {
+        words
+            .iter()
+            .map(|word| node(word))
+            .collect::<Result<Vec<usize>, String>>()
+    };
     let number = |word: &str| word.parse().map_err(|_| format!("no number: {word}"));
     let change = |change, words: &[&str]| several(words).map(|nodes| Act::Change(change, nodes));
     match words {

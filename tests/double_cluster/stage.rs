@@ -34,6 +34,9 @@ pub trait Stage {
     /// All reach each other again.
     fn heal(&mut self);
 
+    /// The time since some moment, as it passes for the nodes.
+    fn now(&self) -> Duration;
+
     /// Lets this much time pass.
     fn pause(&mut self, time: Duration);
 

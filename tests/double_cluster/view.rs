@@ -69,10 +69,6 @@ impl View {
         })
     }
 
-    pub fn myself(&self) -> Option<&Line> {
-        self.nodes.iter().find(|line| line.is("myself"))
-    }
-
     /// What it has on a node.
     pub fn line(&self, names: &Names, name: &str) -> Option<&Line> {
         self.nodes.iter().find(|line| names.of_id(&line.id) == name)

@@ -107,6 +107,10 @@ impl Names {
                 .replace(&format!("{ip}:{port}@{bus}"), &name(node))
                 .replace(&format!("{ip}:{port}"), &name(node));
         }
+        // After the name of a host, or nothing.
+        for place in &self.places {
+            text = text.replace(&format!(":{}", place.port), ":port");
+        }
         text
     }
 }

@@ -285,12 +285,11 @@ fn replication(view: &View, all: &BTreeMap<usize, View>, names: &Names) -> Vec<S
                 .filter_map(|part| part.split_once('='))
                 .collect();
             let part = |name: &str| parts.get(name).copied().unwrap_or_default();
-            let behind = part("offset") != view.offset().to_string();
+            // How much of it has acknowledged is told once a second.
             format!(
-                "replica {} {}{}",
+                "replica {} {}",
                 names.of_address(part("ip"), part("port")),
                 part("state"),
-                if behind { " behind" } else { "" }
             )
         })
         .collect();

@@ -258,7 +258,8 @@ impl Play<'_> {
         let observers = observers.join(" ");
         let count = self.names.count();
         let wait = |claims: String| Condition::parse(&format!("{observers}: {claims}"), count);
-        self.until(&wait(format!("know {}", all.len()))?)?;
+        // Who gets slots when others have replicas already is a target for replicas that move, and not otherwise.
+        self.until(&wait(format!("know {}, agree", all.len()))?)?;
         for (replica, master) in &create.replicas {
             let master = format!("{}.id", name(*master));
             self.must(*replica, &["CLUSTER", "REPLICATE", &master])?;

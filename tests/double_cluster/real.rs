@@ -104,7 +104,8 @@ impl Real {
             let bus = (self.announced + 10_000).to_string();
             command
                 .args(["--cluster-announce-port", &self.announced.to_string()])
-                .args(["--cluster-announce-bus-port", &bus]);
+                .args(["--cluster-announce-bus-port", &bus])
+                .args(["--replica-announce-port", &self.announced.to_string()]);
         }
         for (name, value) in &self.settings {
             command.args([&format!("--{name}"), value]);

@@ -59,13 +59,21 @@ pub(in crate::double) enum Body {
     /// A node has failed.
     Fail(NodeId),
     /// PUBLISH, or SPUBLISH.
-    Publish { channel: Vec<u8>, message: Vec<u8>, sharded: bool },
+    Publish {
+        channel: Vec<u8>,
+        message: Vec<u8>,
+        sharded: bool,
+    },
     /// FAILOVER_AUTH_REQUEST: a replica wants to become master.
     AuthRequest,
     /// FAILOVER_AUTH_ACK: it may.
     AuthAck,
     /// A node serves these slots by an epoch greater than the receiver has shown to know.
-    Update { node: NodeId, config_epoch: u64, slots: Arc<SlotSet> },
+    Update {
+        node: NodeId,
+        config_epoch: u64,
+        slots: Arc<SlotSet>,
+    },
     /// A replica wants its master to pause its clients for a manual failover.
     ManualFailoverStart,
 }
@@ -94,4 +102,24 @@ pub(in crate::double) struct Gossip {
     pub pong_received: i64,
     /// What the sender takes it for.
     pub flags: Flags,
+}
+
+impl Body {
+    /// Its place in [`View::sent`](super::View::sent) and [`View::received`](super::View::received).
+    pub(super) fn kind(&self) -> usize {
+        match self {
+            Body::Ping { kind, .. } => match kind {
+                Ping::Ping => 0,
+                Ping::Pong => 1,
+                Ping::Meet => 2,
+            },
+            Body::Fail(_) => 3,
+            Body::Publish { sharded: false, .. } => 4,
+            Body::AuthRequest => 5,
+            Body::AuthAck => 6,
+            Body::Update { .. } => 7,
+            Body::ManualFailoverStart => 8,
+            Body::Publish { sharded: true, .. } => 10,
+        }
+    }
 }

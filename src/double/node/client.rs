@@ -11,6 +11,7 @@ use super::keyspace::value::Kind;
 use super::out::Out;
 use super::table::CommandId;
 use super::tracking::Tracked;
+use crate::cluster::Slot;
 use crate::double::request::Parser;
 
 /// The place of a client in [`Server::clients`](super::server::Server::clients). It is given away again when the client is gone; whatever names one is
@@ -78,6 +79,12 @@ pub(in crate::double::node) struct Client {
     pub unread_since: Option<i64>,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
+    /// ASKING: its next command is also for a slot that is only on its way here.
+    pub asking: bool,
+    /// READONLY: it reads from a replica what the replica's master serves.
+    pub read_only: bool,
+    /// The slot of the command that is being executed, if this is a cluster's node and the command has keys.
+    pub slot: Option<Slot>,
     /// When it came, in milliseconds since 1970.
     pub since: i64,
     /// When it last sent or was sent anything, in milliseconds since 1970.
@@ -187,6 +194,9 @@ impl Client {
             monitor: false,
             unread_since: None,
             no_evict: false,
+            asking: false,
+            read_only: false,
+            slot: None,
             since: now,
             active: now,
             command: None,

@@ -5,6 +5,7 @@ use super::client::{ClientKey, Closing, Queued, Replies};
 use super::commands::{Handler, Registry};
 use super::failure::{Failure, Outcome};
 use super::out::Out;
+use super::presents::Presents;
 use super::server::Server;
 use super::table::{CommandId, Flags, Spec, Table};
 
@@ -45,6 +46,10 @@ impl Server {
             return;
         };
         client.active = self.now;
+        if client.asking && client.transaction.is_none() {
+            let just_said = client.command == Table::redis_7_0().find(b"asking");
+            client.asking = just_said;
+        }
         if client.replies != Replies::On {
             // What subscriptions are answered with are messages, and they always come.
             let message = client
@@ -71,7 +76,7 @@ impl Server {
     fn checked(&mut self, key: ClientKey, args: &[&[u8]], out: &mut Out) -> Result<(), Vec<u8>> {
         let table = Table::redis_7_0();
         let registry = Registry::get();
-        let found = look_up(table, registry, args);
+        let found = look_up(table, registry, self.presents, args);
         let client = &mut self.clients[key.0];
         client.command = match &found {
             Ok((id, _)) => Some(*id),
@@ -106,16 +111,23 @@ impl Server {
             }
         };
         let spec = table.spec(id);
-        let refused = self.refused(key, args, spec);
-        let client = &mut self.clients[key.0];
-        if let Some(failure) = refused {
-            if let Some(transaction) = &mut client.transaction {
+        if let Some(refusal) = self.refused(key, id, args, spec) {
+            if let Some(transaction) = &mut self.clients[key.0].transaction {
                 transaction.failed = true;
             }
             self.stats.by_command(id).rejected += 1;
-            if spec.name == "exec" {
-                return Err(self.exec_refused(key, &failure.0));
-            }
+            let failure = match refusal {
+                Refusal::Elsewhere(failure) => {
+                    if spec.name == "exec" {
+                        self.abort(key);
+                    }
+                    failure
+                }
+                Refusal::Here(failure) if spec.name == "exec" => {
+                    return Err(self.exec_refused(key, &failure.0));
+                }
+                Refusal::Here(failure) => failure,
+            };
             return Err(failure.0.into_owned().into_bytes());
         }
         if self.pause.is_asked_for() && self.holds(key, spec) {
@@ -159,7 +171,29 @@ impl Server {
     }
 
     /// What stands against executing a command that is there and has the right number of arguments.
-    fn refused(&mut self, key: ClientKey, args: &[&[u8]], spec: &Spec) -> Option<Failure> {
+    fn refused(
+        &mut self,
+        key: ClientKey,
+        id: CommandId,
+        args: &[&[u8]],
+        spec: &Spec,
+    ) -> Option<Refusal> {
+        if let Some(failure) = self.barred(key, args, spec) {
+            return Some(Refusal::Here(failure));
+        }
+        if self.cluster.is_some() {
+            let routed = self.route(key, id, args);
+            self.clients[key.0].slot = routed.unwrap_or_default();
+            if let Err(redirect) = routed {
+                let words = self.redirect_words(redirect);
+                return Some(Refusal::Elsewhere(Failure::told(words)));
+            }
+        }
+        self.untimely(key, spec).map(Refusal::Here)
+    }
+
+    /// What stands against a command wherever it is executed.
+    fn barred(&mut self, key: ClientKey, args: &[&[u8]], spec: &Spec) -> Option<Failure> {
         if let Some(words) = self.injected.meets(args) {
             return Some(Failure::told(words));
         }
@@ -182,6 +216,12 @@ impl Server {
         if !client.authenticated && !spec.flags.has(Flags::NO_AUTH) && !self.acl.is_open() {
             return Some(Failure::text("NOAUTH Authentication required."));
         }
+        None
+    }
+
+    /// What stands against executing a command here and now.
+    fn untimely(&self, key: ClientKey, spec: &Spec) -> Option<Failure> {
+        let client = &self.clients[key.0];
         if !client.out.resp3
             && client.subscriptions() > 0
             && !matches!(
@@ -261,6 +301,14 @@ impl Server {
     }
 }
 
+/// Why a command is not executed.
+enum Refusal {
+    /// It may not be.
+    Here(Failure),
+    /// Another node of the cluster is to be asked, or none can be.
+    Elsewhere(Failure),
+}
+
 /// Why words are no command that can be executed.
 #[derive(Debug)]
 pub(super) enum Unfit {
@@ -283,11 +331,13 @@ impl Unfit {
 pub(super) fn look_up(
     table: &Table,
     registry: &Registry,
+    presents: Presents,
     args: &[&[u8]],
 ) -> Result<(CommandId, Handler), Unfit> {
     let name = args.first().copied().unwrap_or_default();
-    let Some(mut id) = table.find(name) else {
-        return Err(Unfit::Unknown(unknown(args)));
+    let found = table.find(name);
+    let Some(mut id) = found.filter(|id| presents.has(table.spec(*id))) else {
+        return Err(Unfit::Unknown(unknown(presents, args)));
     };
     let mut spec = table.spec(id);
     if !spec.subcommands.is_empty()
@@ -295,7 +345,7 @@ pub(super) fn look_up(
     {
         match table
             .subcommand(id, word)
-            .filter(|id| registry.handler(*id).is_some())
+            .filter(|id| registry.handler(*id).is_some() && presents.has(table.spec(*id)))
         {
             Some(subcommand) => {
                 id = subcommand;
@@ -303,7 +353,7 @@ pub(super) fn look_up(
             }
             // A container may be a command by itself: COMMAND.
             None if registry.has_subcommands(spec) => {
-                return Err(Unfit::Unknown(unknown_subcommand(spec, word)));
+                return Err(Unfit::Unknown(unknown_subcommand(presents, spec, word)));
             }
             None => {}
         }
@@ -313,7 +363,7 @@ pub(super) fn look_up(
         if registry.has_subcommands(spec) {
             return Err(Unfit::Arity(spec.name));
         }
-        return Err(Unfit::Unknown(unknown(args)));
+        return Err(Unfit::Unknown(unknown(presents, args)));
     };
     let count = args.len() as i32;
     if (arity > 0 && count != arity) || count < -arity {
@@ -325,11 +375,15 @@ pub(super) fn look_up(
 /// As much of what a client sent as an error quotes.
 const QUOTED: usize = 128;
 
-fn unknown(args: &[&[u8]]) -> Vec<u8> {
+fn unknown(presents: Presents, args: &[&[u8]]) -> Vec<u8> {
     let cut = |word: &[u8], to: usize| -> Vec<u8> {
         // Redis prints it as a C string.
         let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
         word.get(..to).unwrap_or(word).to_vec()
+    };
+    let (open, close, gap): (u8, u8, &[u8]) = match presents < Presents::V7_0 {
+        true => (b'`', b'`', b", "),
+        false => (b'\'', b'\'', b" "),
     };
     let mut quoted = Vec::new();
     for word in args.iter().skip(1) {
@@ -337,25 +391,32 @@ fn unknown(args: &[&[u8]]) -> Vec<u8> {
             break;
         }
         let room = QUOTED - quoted.len();
-        quoted.push(b'\'');
+        quoted.push(open);
         quoted.extend(cut(word, room));
-        quoted.extend_from_slice(b"' ");
+        quoted.push(close);
+        quoted.extend_from_slice(gap);
     }
     let name = cut(args.first().copied().unwrap_or_default(), QUOTED);
     [
-        b"ERR unknown command '",
-        &*name,
-        b"', with args beginning with: ",
-        &*quoted,
+        &b"ERR unknown command "[..],
+        &[open],
+        &name,
+        &[close],
+        b", with args beginning with: ",
+        &quoted,
     ]
     .concat()
 }
 
-fn unknown_subcommand(spec: &Spec, word: &[u8]) -> Vec<u8> {
+fn unknown_subcommand(presents: Presents, spec: &Spec, word: &[u8]) -> Vec<u8> {
     let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
     let word = word.get(..QUOTED).unwrap_or(word);
+    let words: &[u8] = match presents < Presents::V7_0 {
+        true => b"ERR Unknown subcommand or wrong number of arguments for '",
+        false => b"ERR unknown subcommand '",
+    };
     [
-        b"ERR unknown subcommand '",
+        words,
         word,
         b"'. Try ",
         spec.name.to_ascii_uppercase().as_bytes(),

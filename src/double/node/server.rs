@@ -1,6 +1,7 @@
 //! All that a node is: one value, used by one thread.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::rc::Rc;
 
 use rand::Rng;
 use slab::Slab;
@@ -18,6 +19,8 @@ use super::membership::Membership;
 use super::net::Net;
 use super::out::Out;
 use super::pause::Pause;
+use super::peers::Peers;
+use super::presents::Presents;
 use super::replication::Replication;
 use super::slowlog::SlowLog;
 use super::tracking::Tracking;
@@ -25,7 +28,7 @@ use super::wires::Wire;
 use crate::double::Clock;
 
 /// A node.
-pub(in crate::double::node) struct Server {
+pub(in crate::double) struct Server {
     /// The time that it lives in.
     pub clock: Clock,
     /// The time, in milliseconds since 1970: taken when something comes in, then it stands still until that is done.
@@ -87,12 +90,18 @@ pub(in crate::double::node) struct Server {
     pub(super) next_look: i64,
     /// Errors that a test wants to see.
     pub injected: Injected,
+    /// Which version of Redis it says that it is.
+    pub presents: Presents,
     /// Its place in a cluster.
     pub cluster: Option<Box<Membership>>,
     /// Its part in replication.
     pub replication: Replication,
     /// What it has to say to other nodes.
     pub wires: Vec<Wire>,
+    /// The other nodes of its world.
+    pub peers: Option<Rc<dyn Peers>>,
+    /// What it has logged, in the words of Redis, oldest first: when, in milliseconds since 1970, and what.
+    pub log: VecDeque<(i64, String)>,
     pub(super) net: Net,
     pub(super) next_client: u64,
     /// Keys that have changed and that somebody waits for, by database.
@@ -221,9 +230,12 @@ impl Server {
             unreading: Vec::new(),
             next_look: 0,
             injected: Injected::default(),
+            presents: Presents::default(),
             cluster: None,
             replication: Replication::default(),
             wires: Vec::new(),
+            peers: None,
+            log: VecDeque::new(),
             net,
             next_client: 1,
             ready: Vec::new(),
@@ -241,7 +253,12 @@ impl Server {
 
     /// Takes the time.
     pub(super) fn look_at_the_clock(&mut self) {
-        self.now_us = self.clock.unix().as_micros() as i64;
+        self.set_time(self.clock.unix().as_micros() as i64);
+    }
+
+    /// It is this moment, in microseconds since 1970, until it is said to be another one.
+    pub(super) fn set_time(&mut self, now: i64) {
+        self.now_us = now;
         self.now = self.now_us / 1000;
         self.measured = self.now_us;
     }

@@ -215,6 +215,22 @@ fn help(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+impl Server {
+    /// Nobody listens to this channel of a shard any more; they are told so.
+    pub fn end_shard_channel(&mut self, channel: &[u8]) {
+        for key in self.shard_channels.remove(channel).unwrap_or_default() {
+            let Some(client) = self.clients.get_mut(key.0) else {
+                continue;
+            };
+            client.shard_channels.remove(channel);
+            let mut frame = Out::new(false);
+            let count = Sort::Shard.count(client);
+            confirm(&mut frame, b"sunsubscribe", Some(channel), count);
+            self.push_to(key, &mut frame.bytes);
+        }
+    }
+}
+
 /// A listener that leaves more than this unread is hung up on, as by `client-output-buffer-limit pubsub 32mb`.
 const UNREAD_MESSAGES: usize = 32 * 1024 * 1024;
 

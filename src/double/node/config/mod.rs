@@ -12,7 +12,7 @@ use super::failure::Failure;
 
 /// The settings that commands look at.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct Config {
+pub(in crate::double) struct Config {
     /// Of every parameter, by its place in [`parameters`].
     values: Vec<Cow<'static, str>>,
     /// `requirepass`; empty: none.

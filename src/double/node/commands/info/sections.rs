@@ -7,13 +7,17 @@ use crate::double::node::server::Server;
 pub(super) fn server(server: &Server, lines: &mut Lines) {
     let os = rustix::system::uname();
     let executable = std::env::current_exe().unwrap_or_default();
+    let mode = match server.cluster {
+        None => "standalone",
+        Some(_) => "cluster",
+    };
     let uptime = (server.now - server.started) / 1000;
     lines.add_all(&[
-        ("redis_version", "7.0.15"),
+        ("redis_version", server.presents.version()),
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", "0"),
         ("redis_build_id", "0000000000000000"),
-        ("redis_mode", "standalone"),
+        ("redis_mode", mode),
     ]);
     lines.add(
         "os",
@@ -53,7 +57,10 @@ pub(super) fn clients(server: &Server, lines: &mut Lines) {
     let output = clients().map(|client| client.unsent()).max();
     let blocked = clients().filter(|client| client.waits()).count();
     lines.add("connected_clients", connected);
-    lines.add("cluster_connections", 0);
+    // One to each of the others, and one from it.
+    let others = server.cluster.as_ref();
+    let others = others.map_or(0, |member| member.view.by_id.len().saturating_sub(1));
+    lines.add("cluster_connections", 2 * others);
     lines.add("maxclients", server.config.max_clients);
     lines.add("client_recent_max_input_buffer", input.unwrap_or(0));
     lines.add("client_recent_max_output_buffer", output.unwrap_or(0));
@@ -266,8 +273,8 @@ pub(super) fn cpu(_: &Server, lines: &mut Lines) {
     lines.add("used_cpu_user_main_thread", format!("{user:.6}"));
 }
 
-pub(super) fn cluster(_: &Server, lines: &mut Lines) {
-    lines.add("cluster_enabled", 0);
+pub(super) fn cluster(server: &Server, lines: &mut Lines) {
+    lines.add("cluster_enabled", i64::from(server.cluster.is_some()));
 }
 
 pub(super) fn keyspace(server: &Server, lines: &mut Lines) {

@@ -65,6 +65,9 @@ fn wake_waiting(server: &mut Server, db: usize) {
 }
 
 pub(super) fn swapdb(call: &mut Call<'_>) -> Outcome {
+    if call.server.cluster.is_some() {
+        return Err(Failure::text("ERR SWAPDB is not allowed in cluster mode"));
+    }
     let read = |word, words| integer(word).map_err(|_| Failure::text(words));
     let one = read(call.args[1], "ERR invalid first DB index")?;
     let other = read(call.args[2], "ERR invalid second DB index")?;

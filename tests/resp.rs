@@ -14,6 +14,8 @@ use labrunner::resp::{
 use servers::Servers;
 
 const LIMIT: Duration = Duration::from_secs(15);
+/// How long somebody waits for an answer that does not come: long enough that "at once" is something else, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn ok() -> Reply {
     Reply::Status("OK".into())
@@ -53,11 +55,11 @@ async fn a_client_heals_by_itself() {
         return;
     }
     let mut servers = Servers::prepare(1);
-    let client = Client::new(servers.address("redis-1"), Duration::from_millis(300));
+    let client = Client::new(servers.address("redis-1"), PATIENCE);
     let started = Instant::now();
     let error = client.call(&["PING"]).await.unwrap_err();
     assert!(
-        started.elapsed() < Duration::from_millis(100),
+        started.elapsed() < PATIENCE / 2,
         "refused at once: {:?}",
         started.elapsed()
     );
@@ -95,7 +97,7 @@ async fn a_client_heals_by_itself() {
     let started = Instant::now();
     assert!(client.call(&["PING"]).await.is_err());
     assert!(
-        started.elapsed() < Duration::from_millis(100),
+        started.elapsed() < PATIENCE / 2,
         "{:?}",
         started.elapsed()
     );
@@ -121,7 +123,7 @@ async fn a_client_heals_by_itself() {
         "{hung:?}"
     );
     assert!(
-        took >= Duration::from_millis(300) && took < Duration::from_millis(600),
+        took >= PATIENCE && took < PATIENCE * 2,
         "{took:?}"
     );
     servers.signal("redis-1", "CONT");
@@ -229,7 +231,8 @@ async fn a_router_counts_what_it_follows() {
         .call_with(key.as_bytes(), &["MGET", &other, &third], terms)
         .await;
     assert!(both.tried_again > 3 && both.asked > 3, "{both:?}");
-    assert!(both.took < Duration::from_millis(300), "{:?}", both.took);
+    // The router's own patience is longer.
+    assert!(both.took < Duration::from_secs(1), "{:?}", both.took);
     assert_eq!(
         both.result.as_ref().unwrap_err().kind(),
         "TRYAGAIN",
@@ -268,7 +271,7 @@ async fn an_address_outside_the_book_is_said_clearly() {
     let servers = Servers::start(2);
     halves(&servers).await;
     let only_one = AddressBook::new(vec![servers.address("redis-1")]);
-    let router = Router::new(only_one, Duration::from_secs(1));
+    let router = Router::new(only_one, LIMIT);
     let key = key_in(16383);
     let called = router.call(key.as_bytes(), &["GET", &key]).await;
     let announced = servers.address("redis-2").announced;
@@ -279,7 +282,7 @@ async fn an_address_outside_the_book_is_said_clearly() {
         )
     );
     assert!(
-        called.took < Duration::from_millis(500),
+        called.took < LIMIT / 2,
         "at once, not at the deadline"
     );
     let nobody = Router::new(AddressBook::default(), Duration::from_secs(1));
@@ -296,7 +299,7 @@ async fn a_lost_answer_is_not_repeated_blindly() {
     }
     let mut servers = Servers::start(2);
     halves(&servers).await;
-    let router = Router::new(servers.book(), Duration::from_millis(400));
+    let router = Router::new(servers.book(), PATIENCE);
     let key = key_in(0);
     assert_eq!(
         router
@@ -310,7 +313,7 @@ async fn a_lost_answer_is_not_repeated_blindly() {
     assert_eq!(increment.result.as_ref().unwrap_err().kind(), "no answer");
     assert_eq!((increment.attempts, increment.lost_answers), (1, 1));
     assert!(
-        increment.took < Duration::from_millis(600),
+        increment.took < PATIENCE * 2,
         "{:?}",
         increment.took
     );
@@ -378,7 +381,7 @@ async fn a_cluster_that_is_down_is_waited_for_until_the_deadline() {
     assert_eq!(called.result.unwrap_err().kind(), "no connection");
     assert!(called.attempts > 3);
     assert!(
-        called.took < Duration::from_millis(800),
+        called.took < Duration::from_secs(2),
         "{:?}",
         called.took
     );

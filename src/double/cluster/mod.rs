@@ -2,6 +2,8 @@
 
 mod builder;
 mod look;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;

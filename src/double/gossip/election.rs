@@ -148,10 +148,7 @@ impl View {
         self.log("Failover election won: I'm the new master.");
         let epoch = self.election.epoch;
         if self.sabotaged(Sabotage::PromotionKeepsEpoch) {
-            // The replica's own epoch is 0 mostly; the claim has at least to be heard.
-            let master = self.myself().replica_of;
-            let old = master.map_or(0, |master| self.peer(master).config_epoch);
-            self.peer_mut(self.me).config_epoch = old;
+            self.keep_epoch_of_master();
         } else if self.myself().config_epoch < epoch {
             self.peer_mut(self.me).config_epoch = epoch;
             self.log(format!(
@@ -159,6 +156,13 @@ impl View {
             ));
         }
         self.replace_master(around);
+    }
+
+    /// A bug: its claim will be no newer than its master's.
+    pub(super) fn keep_epoch_of_master(&mut self) {
+        let master = self.myself().replica_of;
+        let old = master.map_or(0, |master| self.peer(master).config_epoch);
+        self.peer_mut(self.me).config_epoch = old;
     }
 
     /// Takes its master's place and slots.

@@ -37,7 +37,9 @@ impl View {
         match how {
             Failover::Takeover => {
                 self.log("Taking over the master (user request).");
-                if !self.sabotaged(Sabotage::TakeoverKeepsEpoch) {
+                if self.sabotaged(Sabotage::TakeoverKeepsEpoch) {
+                    self.keep_epoch_of_master();
+                } else {
                     self.bump_without_consensus();
                 }
                 self.replace_master(around);

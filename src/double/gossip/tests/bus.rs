@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -20,9 +21,13 @@ pub struct Node {
     pub random: StdRng,
     pub up: bool,
     pub frozen: bool,
+    /// How often it was started again: ticks of an earlier life are over.
+    pub life: u32,
     pub offset: i64,
     /// Whom it replicates, and how that stands.
     pub follows: Option<NodeId>,
+    /// It gets no more of its master's commands, though the link is up.
+    pub stalled: bool,
     pub link: MasterLink,
     /// Keys by slot.
     pub keys: BTreeMap<Slot, usize>,
@@ -32,7 +37,7 @@ pub struct Node {
 }
 
 enum Happening {
-    Tick,
+    Tick(u32),
     Connect(LinkId, u16),
     Connected(LinkId),
     Message(LinkId, Box<Message>),
@@ -92,43 +97,71 @@ pub fn settings(node_timeout: i64) -> Settings {
 impl Bus {
     /// Nodes that do not know each other.
     pub fn new(count: usize, node_timeout: i64, seed: u64) -> Bus {
-        let mut random = StdRng::seed_from_u64(seed);
-        let nodes = (0..count)
-            .map(|index| {
-                let number = u16::try_from(index).unwrap();
-                let id = NodeId::from_bytes(random.random());
-                let view = View::new(u32::from(number), id, 7000 + number, 17000 + number, START);
-                Node {
-                    view,
-                    settings: settings(node_timeout),
-                    random: StdRng::seed_from_u64(random.random()),
-                    up: true,
-                    frozen: false,
-                    offset: 0,
-                    follows: None,
-                    link: MasterLink::None,
-                    keys: BTreeMap::new(),
-                    paused: None,
-                    log: Vec::new(),
-                    published: Vec::new(),
-                }
-            })
-            .collect();
         let mut bus = Bus {
             now: START,
-            nodes,
+            nodes: Vec::new(),
             queue: BinaryHeap::new(),
             turn: 0,
             links: BTreeMap::new(),
-            random,
+            random: StdRng::seed_from_u64(seed),
             cut: BTreeSet::new(),
             messages: 0,
         };
-        for node in 0..count {
-            let first = bus.now + bus.random.random_range(0..100);
-            bus.at(first, node, Happening::Tick);
+        for _ in 0..count {
+            bus.add_node_with(node_timeout);
         }
         bus
+    }
+
+    /// One more node, that knows nobody.
+    pub fn add_node(&mut self) {
+        self.add_node_with(self.nodes[0].settings.node_timeout);
+    }
+
+    fn add_node_with(&mut self, node_timeout: i64) {
+        let number = u16::try_from(self.nodes.len()).unwrap();
+        let id = NodeId::from_bytes(self.random.random());
+        let view = View::new(
+            u32::from(number),
+            id,
+            7000 + number,
+            17000 + number,
+            self.now,
+        );
+        self.nodes.push(Node {
+            view,
+            settings: settings(node_timeout),
+            random: StdRng::seed_from_u64(self.random.random()),
+            up: true,
+            frozen: false,
+            life: 0,
+            offset: 0,
+            follows: None,
+            stalled: false,
+            link: MasterLink::None,
+            keys: BTreeMap::new(),
+            paused: None,
+            log: Vec::new(),
+            published: Vec::new(),
+        });
+        let first = self.now + self.random.random_range(0..100);
+        self.at(first, usize::from(number), Happening::Tick(0));
+    }
+
+    /// A node that knows nobody is brought into the cluster of node 0.
+    pub fn join(&mut self, node: usize) {
+        self.meet(0, node);
+        let count = self.nodes.len();
+        self.until("all know the new node", 10_000, |bus| {
+            bus.nodes.iter().all(|node| {
+                node.view.by_id.len() == count
+                    && node
+                        .view
+                        .peers
+                        .iter()
+                        .all(|(_, peer)| !peer.flags.handshake)
+            })
+        });
     }
 
     /// A cluster of masters that share all slots, each with so many replicas, created as an operator does it. Well, and replicating.
@@ -221,7 +254,9 @@ impl Bus {
         it.link = MasterLink::None;
         it.follows = None;
         it.paused = None;
-        self.later(node, Happening::Tick);
+        it.life += 1;
+        let tick = Happening::Tick(it.life);
+        self.later(node, tick);
     }
 
     /// Nodes of different groups can't reach each other from now on; those of none reach all.
@@ -286,8 +321,10 @@ impl Bus {
         if let Some(other) = reached {
             let (offset, keys) = (self.nodes[other].offset, self.nodes[other].keys.clone());
             let it = &mut self.nodes[node];
-            it.offset = offset;
-            it.keys = keys;
+            if !it.stalled {
+                it.offset = offset;
+                it.keys = keys;
+            }
             it.link = MasterLink::Up { heard: now };
         } else {
             let it = &mut self.nodes[node];
@@ -386,10 +423,12 @@ impl Bus {
             return;
         }
         match due.what {
-            Happening::Tick => {
-                self.with(node, View::tick);
-                let next = self.now + 100;
-                self.at(next, node, Happening::Tick);
+            Happening::Tick(life) => {
+                if life == self.nodes[node].life {
+                    self.with(node, View::tick);
+                    let next = self.now + 100;
+                    self.at(next, node, Happening::Tick(life));
+                }
             }
             Happening::Connect(link, port) => {
                 let other = usize::from(port) - 17000;
@@ -492,7 +531,14 @@ impl Bus {
     fn summary(
         &self,
         view: &View,
-    ) -> Vec<(NodeId, bool, Option<NodeId>, String, Option<u64>, bool)> {
+    ) -> Vec<(
+        NodeId,
+        bool,
+        Option<NodeId>,
+        Arc<SlotSet>,
+        Option<u64>,
+        bool,
+    )> {
         let runs = |id: &NodeId| {
             self.nodes
                 .iter()
@@ -506,7 +552,7 @@ impl Bus {
                     *id,
                     peer.flags.master,
                     peer.replica_of.map(|master| view.peer(master).id),
-                    peer.slots.to_string(),
+                    peer.slots.clone(),
                     peer.serves().then_some(peer.config_epoch),
                     runs(id) && (peer.flags.suspected || peer.flags.failed || peer.flags.handshake),
                 )

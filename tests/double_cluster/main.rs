@@ -11,6 +11,7 @@ mod support;
 
 mod condition;
 mod difference;
+mod double;
 #[allow(dead_code)]
 #[path = "../double_node/frame.rs"]
 mod frame;

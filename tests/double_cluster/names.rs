@@ -95,6 +95,11 @@ impl Names {
         if right { known } else { format!("{known}@{bus}") }
     }
 
+    /// Whether this is the address of a node without its port.
+    pub fn is_ip(&self, text: &str) -> bool {
+        self.places.iter().any(|place| place.ip.to_string() == text)
+    }
+
     /// A text in which any ids and addresses may stand.
     pub fn of_text(&self, text: &str) -> String {
         let mut text = text.to_owned();

@@ -78,7 +78,11 @@ fn plain(frame: &Frame, names: &Names) -> String {
     if frame.null {
         return "(nil)".to_owned();
     }
-    let shown = names.of_text(&text(frame));
+    let said = text(frame);
+    let shown = match names.is_ip(&said) {
+        true => "ip".to_owned(),
+        false => names.of_text(&said),
+    };
     match frame.kind {
         b'-' => format!("error: {shown}"),
         _ => shown,
@@ -302,7 +306,12 @@ fn role(frame: &Frame, names: &Names) -> String {
     let part = |at: usize| frame.items.get(at).map(text).unwrap_or_default();
     if part(0) != "master" {
         let master = names.of_address(&part(1), &part(2));
-        return format!("{} of {master}, {}", part(0), part(3));
+        // On its way to be connected, it goes to and fro between several states.
+        let link = match part(3).as_str() {
+            "connected" => "connected",
+            _ => "not connected",
+        };
+        return format!("{} of {master}, {link}", part(0));
     }
     let mut replicas: Vec<String> = frame
         .items

@@ -5,9 +5,11 @@ use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
 use crate::difference::{difference, stopped};
+use crate::double::Double;
 use crate::play::play;
 use crate::real::Real;
 use crate::scenario::{Scenario, parse};
+use crate::stage::Stage;
 use crate::support::may_run;
 
 /// So many real nodes at once.
@@ -76,9 +78,17 @@ fn fault(scenario: &Scenario) -> Option<String> {
         Err(broken) => return Some(stopped(&broken, "real servers")),
     };
     drop(real);
-    let mut other = Real::start(scenario.nodes, &scenario.settings, scenario.cuts());
-    let sides = ("real", "again");
-    match play(scenario, &mut other, Some(&expected)) {
+    let (mut other, sides): (Box<dyn Stage>, _) = match against_real() {
+        true => {
+            let again = Real::start(scenario.nodes, &scenario.settings, scenario.cuts());
+            (Box::new(again), ("real", "again"))
+        }
+        false => {
+            let double = Double::start(scenario.nodes, &scenario.settings);
+            (Box::new(double), ("real", "double"))
+        }
+    };
+    match play(scenario, other.as_mut(), Some(&expected)) {
         Ok(trace) => difference(&expected, &trace, sides),
         Err(broken) => {
             let reached = &expected[..broken.trace.len()].to_vec();
@@ -86,6 +96,11 @@ fn fault(scenario: &Scenario) -> Option<String> {
             Some(until_then + &stopped(&broken, sides.1))
         }
     }
+}
+
+/// Whether real servers are played against real servers.
+fn against_real() -> bool {
+    std::env::var("LABRUNNER_SCENARIOS_AGAINST").is_ok_and(|side| side == "real")
 }
 
 fn chosen(scenario: &Scenario) -> bool {

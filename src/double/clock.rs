@@ -143,7 +143,8 @@ impl Clock {
             Kind::Leaping { .. } => {
                 // It may be leapt over while this waits: a look at it now and then is enough, since nobody leaps for this.
                 let until = self.now().saturating_add(time);
-                while let Some(left) = until.checked_sub(self.now()).filter(|left| !left.is_zero()) {
+                while let Some(left) = until.checked_sub(self.now()).filter(|left| !left.is_zero())
+                {
                     tokio::time::sleep(left.min(Duration::from_millis(1))).await;
                 }
             }

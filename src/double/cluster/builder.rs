@@ -188,7 +188,9 @@ fn newcomer(listener: Option<TcpListener>, port: u16, mut config: Config) -> io:
         bus_port: port.checked_add(BUS).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("port {port}: a node's bus port is 10000 above, and there is none above 65535"),
+                format!(
+                    "port {port}: a node's bus port is 10000 above, and there is none above 65535"
+                ),
             )
         })?,
     })
@@ -214,9 +216,8 @@ pub(super) fn newcomer_like_first(cluster: &Cluster) -> io::Result<Newcomer> {
 fn listen(port: u16) -> io::Result<TcpListener> {
     let mut passed_over = Vec::new();
     loop {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
-            io::Error::new(error.kind(), format!("port {port}: {error}"))
-        })?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .map_err(|error| io::Error::new(error.kind(), format!("port {port}: {error}")))?;
         if port != 0 || listener.local_addr()?.port() <= u16::MAX - BUS {
             return Ok(listener);
         }

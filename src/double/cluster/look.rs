@@ -119,7 +119,8 @@ impl Look<'_> {
                         *id,
                         (flags.master, flags.suspected, flags.failed, flags.handshake),
                         peer.replica_of.map(|key| view.peer(key).id),
-                        peer.config_epoch,
+                        // A replica's is its master's.
+                        if flags.master { peer.config_epoch } else { 0 },
                         std::sync::Arc::clone(&peer.slots),
                     )
                 });

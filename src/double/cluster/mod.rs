@@ -218,10 +218,7 @@ impl Cluster {
     }
 
     /// Looks at all nodes at one moment.
-    pub fn look<T: Send + 'static>(
-        &self,
-        what: impl FnOnce(&Look<'_>) -> T + Send + 'static,
-    ) -> T {
+    pub fn look<T: Send + 'static>(&self, what: impl FnOnce(&Look<'_>) -> T + Send + 'static) -> T {
         let seen = self.world(|world| what(&Look(world)));
         seen.expect("the cluster's thread lives as long as the cluster")
     }

@@ -136,11 +136,10 @@ impl View {
         let data_delay = now - peer.data_received;
         let mut link = peer.link;
         let (waits, pong_received) = (peer.ping_sent != 0, peer.pong_received);
+        // A link that does not come to stand is tried anew even if the peer's own link brings data: there is nobody here who goes on trying, as a kernel does.
         if let Some(own) = link
             && now - own.since > timeout
-            && waits
-            && ping_delay > timeout / 2
-            && data_delay > timeout / 2
+            && (!own.up || (waits && ping_delay > timeout / 2 && data_delay > timeout / 2))
         {
             self.close_link(key);
             link = None;

@@ -80,6 +80,7 @@ pub(in crate::double) enum Body {
 
 /// The three messages that carry gossip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names)] // the specification's own words
 pub(in crate::double) enum Ping {
     Ping,
     Pong,

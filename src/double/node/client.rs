@@ -91,6 +91,8 @@ pub(in crate::double::node) struct Client {
     pub active: i64,
     /// Its last command.
     pub command: Option<CommandId>,
+    /// The replication offset behind its last command: what WAIT waits for.
+    pub written: i64,
 }
 
 /// Whether a connection is to end.
@@ -157,8 +159,8 @@ pub(in crate::double::node) struct Blocked {
 pub(in crate::double::node) enum Otherwise {
     /// Nothing, as an array.
     NullArray,
-    /// How many replicas have got as far: WAIT.
-    Zero,
+    /// How many replicas have got as far as `offset`, be they as many as wanted or not: WAIT.
+    Replicas { wanted: usize, offset: i64 },
 }
 
 impl Client {
@@ -200,6 +202,7 @@ impl Client {
             since: now,
             active: now,
             command: None,
+            written: 0,
         }
     }
 

@@ -50,6 +50,7 @@ impl Server {
             let just_said = client.command == Table::redis_7_0().find(b"asking");
             client.asking = just_said;
         }
+        client.written = self.replication.written();
         if client.replies != Replies::On {
             // What subscriptions are answered with are messages, and they always come.
             let message = client
@@ -86,6 +87,9 @@ impl Server {
         let (id, handler) = match found {
             Ok(found) => found,
             Err(unfit) => {
+                if self.presents.is_newer_command(args) {
+                    return self.newer_command(out).map_err(Failure::into_words);
+                }
                 if let Some(transaction) = &mut client.transaction {
                     transaction.failed = true;
                 }
@@ -107,7 +111,7 @@ impl Server {
                 {
                     self.clients[key.0].closing = Closing::Now;
                 }
-                return Err(unfit.into_words());
+                return Err(unfit.into_words(self.presents, args));
             }
         };
         let spec = table.spec(id);
@@ -128,7 +132,7 @@ impl Server {
                 }
                 Refusal::Here(failure) => failure,
             };
-            return Err(failure.0.into_owned().into_bytes());
+            return Err(failure.into_words());
         }
         if self.pause.is_asked_for() && self.holds(key, spec) {
             return Ok(());
@@ -160,7 +164,7 @@ impl Server {
             origin: Origin::Client,
         };
         self.call_with(handler, prepared, out)
-            .map_err(|failure| failure.0.into_owned().into_bytes())
+            .map_err(Failure::into_words)
     }
 
     /// EXEC was refused: that is the end of the transaction.
@@ -221,6 +225,9 @@ impl Server {
 
     /// What stands against executing a command here and now.
     fn untimely(&self, key: ClientKey, spec: &Spec) -> Option<Failure> {
+        if let Some(failure) = self.refused_by_role(key, spec) {
+            return Some(failure);
+        }
         let client = &self.clients[key.0];
         if !client.out.resp3
             && client.subscriptions() > 0
@@ -266,6 +273,7 @@ impl Server {
     ) -> Outcome {
         let before = out.len();
         let began = self.measured;
+        let dirty = self.dirty;
         self.before_call(&prepared);
         let outcome = handler(&mut Call {
             server: self,
@@ -280,6 +288,9 @@ impl Server {
         let failed = outcome.is_err() || out.bytes.get(before) == Some(&b'-');
         if !self.own_messages.is_empty() && outcome.is_ok() && prepared.origin != Origin::Script {
             self.put_own_messages(out, before);
+        }
+        if self.replication.feeds() {
+            self.propagate(&prepared, self.dirty != dirty);
         }
         self.note_call(&prepared, began, wrote, failed);
         outcome
@@ -319,10 +330,19 @@ pub(super) enum Unfit {
 }
 
 impl Unfit {
-    fn into_words(self) -> Vec<u8> {
+    fn into_words(self, presents: Presents, args: &[&[u8]]) -> Vec<u8> {
         match self {
             Unfit::Unknown(words) => words,
-            Unfit::Arity(name) => Failure::arity(name).0.into_owned().into_bytes(),
+            // Until 6.2 a subcommand had no number of arguments of its own.
+            Unfit::Arity(name) if presents < Presents::V7_0 && name.contains('|') => {
+                let (container, _) = name.split_once('|').unwrap_or_default();
+                unknown_subcommand(
+                    presents,
+                    container,
+                    args.get(1).copied().unwrap_or_default(),
+                )
+            }
+            Unfit::Arity(name) => Failure::arity(name).into_words(),
         }
     }
 }
@@ -353,7 +373,9 @@ pub(super) fn look_up(
             }
             // A container may be a command by itself: COMMAND.
             None if registry.has_subcommands(spec) => {
-                return Err(Unfit::Unknown(unknown_subcommand(presents, spec, word)));
+                return Err(Unfit::Unknown(unknown_subcommand(
+                    presents, spec.name, word,
+                )));
             }
             None => {}
         }
@@ -408,7 +430,7 @@ fn unknown(presents: Presents, args: &[&[u8]]) -> Vec<u8> {
     .concat()
 }
 
-fn unknown_subcommand(presents: Presents, spec: &Spec, word: &[u8]) -> Vec<u8> {
+fn unknown_subcommand(presents: Presents, container: &str, word: &[u8]) -> Vec<u8> {
     let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
     let word = word.get(..QUOTED).unwrap_or(word);
     let words: &[u8] = match presents < Presents::V7_0 {
@@ -419,7 +441,7 @@ fn unknown_subcommand(presents: Presents, spec: &Spec, word: &[u8]) -> Vec<u8> {
         words,
         word,
         b"'. Try ",
-        spec.name.to_ascii_uppercase().as_bytes(),
+        container.to_ascii_uppercase().as_bytes(),
         b" HELP.",
     ]
     .concat()

@@ -5,40 +5,24 @@ use super::failure::Failure;
 use super::routing::Redirect;
 use super::server::Server;
 use super::table::{Flags, Table};
-use crate::cluster::Slot;
+use crate::cluster::{Slot, SlotSet};
 
 impl Server {
-    /// To be said when who serves what may have changed: clients that listen to a shard's channel whose slot has gone listen to it no longer, and are told so;
-    /// those that wait for a key of it are sent on.
+    /// To be said when who serves what may have changed, or whether the cluster is well: clients that wait for a key that others serve are sent on.
     pub(in crate::double) fn look_at_slots(&mut self) {
-        if self.cluster.is_none() {
-            return;
-        }
-        if !self.shard_channels.is_empty() {
-            self.end_lost_channels();
-        }
-        if !self.dbs[0].waiting.is_empty() {
+        if self.cluster.is_some() && !self.dbs[0].waiting.is_empty() {
             self.redirect_waiting();
         }
     }
 
-    fn end_lost_channels(&mut self) {
-        let Some(member) = self.cluster.as_deref() else {
-            return;
-        };
-        let view = &member.view;
-        let myself = view.myself();
-        let is_here = |channel: &[u8]| {
-            let owner = view.owner(Slot::of_key(channel));
-            owner.is_some() && (owner == Some(view.me) || owner == myself.replica_of)
-        };
-        let lost: Vec<Box<[u8]>> = self
-            .shard_channels
-            .keys()
-            .filter(|channel| !is_here(channel))
+    /// Ends all that clients listen to of these slots.
+    pub(in crate::double) fn drop_channels(&mut self, slots: &SlotSet) {
+        let channels = self.shard_channels.keys();
+        let dropped: Vec<Box<[u8]>> = channels
+            .filter(|channel| slots.contains(Slot::of_key(channel)))
             .cloned()
             .collect();
-        for channel in lost {
+        for channel in dropped {
             self.end_shard_channel(&channel);
         }
     }

@@ -2,9 +2,9 @@
 
 use rand::rngs::StdRng;
 
-use super::out::Out;
 use super::call::Class;
 use super::config::Config;
+use super::out::Out;
 use super::server::Server;
 use super::wires::{Packet, Wire};
 use crate::cluster::Slot;
@@ -56,18 +56,8 @@ impl Server {
 
     /// One of its settings may have been changed.
     pub(super) fn take_settings(&mut self) {
-        let Some(member) = self.cluster.as_deref_mut() else {
-            return;
-        };
-        member.settings = Settings::of(&self.config);
-        // What it says of itself changes at once.
-        let me = member.view.me;
-        if let Some(myself) = member.view.peers.get_mut(usize::from(me.0)) {
-            myself.hostname.clone_from(&member.settings.hostname);
-            myself.flags.no_failover = member.settings.no_failover;
-            if !member.settings.announced_ip.is_empty() {
-                myself.ip.clone_from(&member.settings.announced_ip);
-            }
+        if let Some(member) = self.cluster.as_deref_mut() {
+            member.settings = Settings::of(&self.config);
         }
     }
 
@@ -103,12 +93,21 @@ impl Server {
             let effects = self.cluster.as_deref_mut();
             let effects = effects.map_or_else(Vec::new, |member| member.view.take_effects());
             if effects.is_empty() {
-                return;
+                break;
             }
             for effect in effects {
                 self.carry_out(effect);
             }
         }
+        self.look_at_slots();
+    }
+
+    /// Hands a message that was published elsewhere to those who listen here.
+    fn deliver(&mut self, channel: &[u8], message: &[u8], sharded: bool) {
+        match sharded {
+            true => self.publish_to_shard(channel, message),
+            false => self.publish(channel, message),
+        };
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -126,7 +125,7 @@ impl Server {
             Effect::Follow { master, ip, port } => self.follow(master, &ip, port),
             Effect::Lead => self.lead(),
             Effect::DropKeys(slot) => self.drop_keys_in(slot),
-            Effect::DropChannels(_) => {}
+            Effect::DropChannels(slots) => self.drop_channels(&slots),
             Effect::DropAllKeys => self.lose_keys(),
             Effect::Publish {
                 channel,
@@ -144,6 +143,8 @@ impl Server {
         let keys: Vec<Vec<u8>> = self.dbs[0].keys_in_slot(slot).map(<[u8]>::to_vec).collect();
         for key in keys {
             if self.dbs[0].remove(&key).is_some() {
+                self.propagate_removal(0, &key, false);
+                self.write_pending_singly();
                 self.dirty += 1;
                 self.changed(0, &key, None);
                 self.notify(Class::GENERIC, "del", &key, 0);

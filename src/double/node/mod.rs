@@ -5,6 +5,8 @@ mod after_call;
 mod blocking;
 mod call;
 mod client;
+#[cfg(test)]
+mod clustered;
 mod commands;
 pub(super) mod config;
 mod dispatch;
@@ -35,7 +37,6 @@ mod replication;
 mod routing;
 mod server;
 mod slowlog;
-mod stubs;
 mod table;
 mod tracking;
 mod wires;

@@ -51,11 +51,7 @@ pub(in crate::double) struct Shared {
 }
 
 impl Shared {
-    pub fn new(
-        poll: Poll,
-        jobs: mpsc::Receiver<Job>,
-        stop: Arc<AtomicBool>,
-    ) -> io::Result<Shared> {
+    pub fn new(poll: Poll, jobs: mpsc::Receiver<Job>, stop: Arc<AtomicBool>) -> io::Result<Shared> {
         let registry = poll.registry().try_clone()?;
         Ok(Shared {
             poll: RefCell::new(poll),

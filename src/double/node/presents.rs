@@ -22,6 +22,16 @@ impl Presents {
         self >= Presents::V7_0 || !spec.since.starts_with("7.")
     }
 
+    /// Whether a call is for a command that came after 7.0, and that it has: CLUSTER MYSHARDID.
+    pub(super) fn is_newer_command(self, args: &[&[u8]]) -> bool {
+        let [container, word] = args else {
+            return false;
+        };
+        self >= Presents::V7_2
+            && container.eq_ignore_ascii_case(b"cluster")
+            && word.eq_ignore_ascii_case(b"myshardid")
+    }
+
     /// INFO's `redis_version`.
     pub(super) fn version(self) -> &'static str {
         match self {

@@ -264,3 +264,102 @@ impl<'a> Survey<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::clustered::{Clustered, id};
+    use super::super::presents::Presents;
+
+    /// hello (866) and bar (5061) are here, foo (12182) is at another master.
+    fn beside(presents: Presents) -> Clustered {
+        let mut node = Clustered::new(7001);
+        node.server.presents = presents;
+        let other = node.knows(id(2), 7002);
+        let me = node.view().me;
+        node.gives(0, 8191, me);
+        node.gives(8192, 16383, other);
+        node.view().ok = true;
+        node
+    }
+
+    fn says(node: &mut Clustered, command: &str) -> String {
+        let words: Vec<&str> = command.split(' ').collect();
+        let reply = node.ask(1, &words);
+        String::from_utf8(reply).unwrap().trim_end().to_owned()
+    }
+
+    #[rstest]
+    #[case(Presents::V6_2, "-ASK 866 127.0.0.1:7002")]
+    #[case(
+        Presents::V7_0,
+        "-TRYAGAIN Multiple keys request during rehashing of slot"
+    )]
+    #[case(
+        Presents::V8,
+        "-TRYAGAIN Multiple keys request during rehashing of slot"
+    )]
+    fn some_keys_are_missing_in_a_slot_that_leaves(
+        #[case] presents: Presents,
+        #[case] answer: &str,
+    ) {
+        let mut node = beside(presents);
+        assert_eq!(says(&mut node, "SET {hello}1 1"), "+OK");
+        let setslot = format!("CLUSTER SETSLOT 866 MIGRATING {}", id(2));
+        assert_eq!(says(&mut node, &setslot), "+OK");
+        assert_eq!(says(&mut node, "MGET {hello}1 {hello}2"), answer);
+        let ask = "-ASK 866 127.0.0.1:7002";
+        assert_eq!(says(&mut node, "MGET {hello}2 {hello}3"), ask);
+    }
+
+    #[rstest]
+    #[case(
+        Presents::V6_2,
+        "CLUSTER SHARDS",
+        "-ERR Unknown subcommand or wrong number of arguments for 'SHARDS'. Try CLUSTER HELP."
+    )]
+    #[case(
+        Presents::V6_2,
+        "CLUSTER NODES x",
+        "-ERR Unknown subcommand or wrong number of arguments for 'NODES'. Try CLUSTER HELP."
+    )]
+    #[case(
+        Presents::V6_2,
+        "FUNCTION LIST",
+        "-ERR unknown command `FUNCTION`, with args beginning with: `LIST`,"
+    )]
+    #[case(
+        Presents::V6_2,
+        "SSUBSCRIBE a",
+        "-ERR unknown command `SSUBSCRIBE`, with args beginning with: `a`,"
+    )]
+    #[case(
+        Presents::V7_0,
+        "CLUSTER MYSHARDID",
+        "-ERR unknown subcommand 'MYSHARDID'. Try CLUSTER HELP."
+    )]
+    fn what_a_version_does_not_have(
+        #[case] presents: Presents,
+        #[case] command: &str,
+        #[case] answer: &str,
+    ) {
+        assert_eq!(says(&mut beside(presents), command), answer);
+    }
+
+    #[test]
+    fn a_shard_has_an_id_from_7_2_on() {
+        let reply = says(&mut beside(Presents::V7_2), "CLUSTER MYSHARDID");
+        assert!(reply.starts_with("$40\r\n"), "{reply}");
+    }
+
+    #[test]
+    fn a_lone_node_has_no_cluster() {
+        let (mut server, _) = super::super::clustered::lone();
+        let reply = server.run_by_hand(&[b"CLUSTER".to_vec(), b"INFO".to_vec()]);
+        assert_eq!(
+            reply,
+            b"-ERR This instance has cluster support disabled\r\n"
+        );
+    }
+}

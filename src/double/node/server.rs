@@ -98,6 +98,8 @@ pub(in crate::double) struct Server {
     pub replication: Replication,
     /// What it has to say to other nodes.
     pub wires: Vec<Wire>,
+    /// How many tenths of a second it has been a node of a cluster.
+    pub ticks: u64,
     /// The other nodes of its world.
     pub peers: Option<Rc<dyn Peers>>,
     /// What it has logged, in the words of Redis, oldest first: when, in milliseconds since 1970, and what.
@@ -234,6 +236,7 @@ impl Server {
             cluster: None,
             replication: Replication::default(),
             wires: Vec::new(),
+            ticks: 0,
             peers: None,
             log: VecDeque::new(),
             net,
@@ -267,14 +270,22 @@ impl Server {
     pub fn live(&mut self, db: usize, key: &[u8]) -> Option<usize> {
         let at = self.dbs[db].find(key)?;
         match self.dbs[db].at(at).1.expires() {
-            Some(when) if when < self.now => {
-                if !self.is_paused() {
-                    self.expire(db, key);
-                }
-                None
-            }
+            Some(when) if when < self.now => self.is_over(db, key, at),
             _ => Some(at),
         }
+    }
+
+    /// What [`live`](Self::live) makes of a key that is over.
+    #[cold]
+    fn is_over(&mut self, db: usize, key: &[u8], at: usize) -> Option<usize> {
+        if self.replication.is_applying() {
+            // It is there until the master says something else.
+            return Some(at);
+        }
+        if self.takes_out() {
+            self.expire(db, key);
+        }
+        None
     }
 
     /// The same for a command that reads: counted as a hit or a miss, and as a use.
@@ -317,6 +328,8 @@ impl Server {
     fn expire(&mut self, db: usize, key: &[u8]) {
         if self.dbs[db].remove(key).is_some() {
             self.stats.expired += 1;
+            let lazily = self.config.replication.lazy_ends;
+            self.propagate_removal(db, key, lazily);
             self.changed(db, key, None);
             self.notify(Class::EXPIRED, "expired", key, db);
         }
@@ -324,7 +337,7 @@ impl Server {
 
     /// Takes out all keys whose time is over.
     pub(super) fn expire_due(&mut self) {
-        if !self.expires_by_itself || self.is_paused() {
+        if !self.expires_by_itself || !self.takes_out() {
             return;
         }
         for db in 0..self.dbs.len() {
@@ -336,12 +349,13 @@ impl Server {
                 self.expire(db, &key);
             }
         }
+        self.write_pending_singly();
     }
 
     /// When something is to be done without anybody asking, in milliseconds since 1970.
     pub(super) fn next_moment(&self) -> Option<i64> {
         let keys = self.dbs.iter().filter_map(|db| db.next_end());
-        let expires = self.expires_by_itself && !self.is_paused();
+        let expires = self.expires_by_itself && self.takes_out();
         let ends = self.ends.first().map(|(when, _)| *when);
         // A key's last millisecond is its own.
         keys.filter(|_| expires)
@@ -404,6 +418,8 @@ impl Server {
         self.serve_waiting();
         self.look_over_clients();
         self.broadcast_changes();
+        self.write_pending_singly();
+        self.feed_replicas();
         self.send_all();
     }
 

@@ -345,6 +345,8 @@ impl Bus {
             }
             Effect::Send { link, message } => {
                 let Some(&[from, to]) = self.links.get(&link) else {
+                    // The other side does not know it any more.
+                    self.later(node, Happening::Closed(link));
                     return;
                 };
                 let receiver = if from == node { to } else { from };
@@ -449,7 +451,10 @@ impl Bus {
                 let Some(&[from, to]) = self.links.get(&link) else {
                     return;
                 };
-                if !self.is_cut(from, to) {
+                if self.is_cut(from, to) {
+                    // Sent again until it comes through, as by a kernel.
+                    self.at(due.at + 20, node, Happening::Message(link, message));
+                } else {
                     self.with(node, |view, around| view.receive(link, *message, around));
                 }
             }

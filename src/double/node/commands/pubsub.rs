@@ -138,14 +138,22 @@ fn confirm(out: &mut Out, word: &[u8], name: Option<&[u8]>, count: i64) {
 }
 
 fn publish(call: &mut Call<'_>) -> Outcome {
-    let count = call.server.publish(call.args[1], call.args[2]);
+    let (channel, message) = (call.args[1], call.args[2]);
+    let count = call.server.publish(channel, message);
+    // In a cluster those who listen elsewhere get it as well; they are not counted.
+    call.server
+        .in_cluster(|view, around| view.publish(channel, message, false, around));
     call.take_own_messages();
     call.out.int(count as i64);
     Ok(())
 }
 
 fn spublish(call: &mut Call<'_>) -> Outcome {
-    let count = call.server.publish_to_shard(call.args[1], call.args[2]);
+    let (channel, message) = (call.args[1], call.args[2]);
+    let count = call.server.publish_to_shard(channel, message);
+    // In a cluster those who listen elsewhere get it as well; they are not counted.
+    call.server
+        .in_cluster(|view, around| view.publish(channel, message, true, around));
     call.take_own_messages();
     call.out.int(count as i64);
     Ok(())

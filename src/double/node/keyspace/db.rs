@@ -191,6 +191,16 @@ impl Db {
         }
     }
 
+    /// The same keys, without those who wait and watch.
+    pub fn copy(&self) -> Db {
+        Db {
+            keys: self.keys.clone(),
+            ends: self.ends.clone(),
+            slots: self.slots.clone(),
+            ..Db::default()
+        }
+    }
+
     /// Changes all keys with another database's, and leaves those who wait and watch where they are: SWAPDB.
     pub fn swap_keys(&mut self, other: &mut Db) {
         std::mem::swap(&mut self.keys, &mut other.keys);

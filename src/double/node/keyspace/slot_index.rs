@@ -101,3 +101,65 @@ impl SlotIndex {
         std::iter::successors(link(newest), move |now| link(now.older)).map(|link| link.at as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::db::Db;
+    use super::super::text::Text;
+    use super::super::value::Value;
+    use crate::cluster::Slot;
+
+    /// Four slots, so that there are many keys in each.
+    fn key(number: u8) -> Vec<u8> {
+        format!("{{{}}}{number}", number % 4).into_bytes()
+    }
+
+    fn text() -> Value {
+        Value::Text(Text::new(b"x"))
+    }
+
+    proptest! {
+        #[test]
+        fn keys_of_a_slot_are_those_that_a_scan_finds(
+            steps in proptest::collection::vec((0..20u8, 0..40u8), 0..200)
+        ) {
+            let mut db = Db::default();
+            db.put(&key(0), text(), false, 0);
+            db.index_slots();
+            // Those that are there, the newest last.
+            let mut there = vec![key(0)];
+            for (step, number) in steps {
+                let key = key(number);
+                match step {
+                    0 => {
+                        db.clear();
+                        there.clear();
+                    }
+                    1..9 => {
+                        db.remove(&key);
+                        there.retain(|other| *other != key);
+                    }
+                    _ => {
+                        db.put(&key, text(), false, 0);
+                        if !there.contains(&key) {
+                            there.push(key);
+                        }
+                    }
+                }
+            }
+            for number in 0..4 {
+                let slot = Slot::of_key(&key(number));
+                let wanted: Vec<&[u8]> = there
+                    .iter()
+                    .rev()
+                    .filter(|key| Slot::of_key(key) == slot)
+                    .map(Vec::as_slice)
+                    .collect();
+                prop_assert_eq!(db.count_in_slot(slot), wanted.len());
+                prop_assert_eq!(db.keys_in_slot(slot).collect::<Vec<_>>(), wanted);
+            }
+        }
+    }
+}

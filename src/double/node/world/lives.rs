@@ -68,14 +68,25 @@ impl World {
         if let Some(listener) = newcomer.listener {
             net.listen(listener)?;
         }
-        let mut random = StdRng::seed_from_u64(self.seed.wrapping_mul(0x9E37_79B9).wrapping_add(place as u64));
+        let mut random = StdRng::seed_from_u64(
+            self.seed
+                .wrapping_mul(0x9E37_79B9)
+                .wrapping_add(place as u64),
+        );
         let mut server = Server::new(self.clock.clone(), newcomer.config, net);
         server.set_time(self.now);
         if newcomer.in_cluster {
             let id = drawn(&mut random);
             server.run_id = drawn(&mut random).to_string();
             server.replication_ids[0] = drawn(&mut random).to_string();
-            let view = View::new(place as u32, id, address.port(), newcomer.bus_port, server.now);
+            let view = View::new(
+                place as u32,
+                id,
+                address.port(),
+                newcomer.bus_port,
+                server.now,
+            );
+            server.replication.number_links(place as u32);
             server.join(view, random);
         }
         self.about.push(About {
@@ -92,7 +103,9 @@ impl World {
             lives: Rc::clone(&self.lives),
             bus: Rc::clone(&self.bus),
         }));
-        self.servers.borrow_mut().push(Rc::new(RefCell::new(server)));
+        self.servers
+            .borrow_mut()
+            .push(Rc::new(RefCell::new(server)));
         if newcomer.in_cluster {
             self.first_tick(place);
         }
@@ -150,6 +163,7 @@ impl World {
             net.listen(TcpListener::bind(address)?)?;
         }
         let (now, clock) = (self.now, self.clock.clone());
+        let life = self.about[place].life + 1;
         self.at(place, |server| {
             let config = server.config.clone();
             let mut fresh = Server::new(clock, config, net);
@@ -161,12 +175,20 @@ impl World {
             fresh.log = std::mem::take(&mut server.log);
             let before = std::mem::replace(server, fresh);
             if let Some(member) = before.cluster {
-                let Membership { view, mut random, .. } = *member;
+                let Membership {
+                    view, mut random, ..
+                } = *member;
                 server.run_id = drawn(&mut random).to_string();
                 server.replication_ids[0] = drawn(&mut random).to_string();
                 let view = view.restarted(server.now);
+                let master = view.myself().replica_of.map(|key| view.peer(key));
+                let master = master.map(|master| (master.id, master.ip.clone(), master.port));
+                // Links of its life before are not to be taken for those of this one.
+                server.replication.number_links(place as u32 | life << 16);
                 server.join(view, random);
-                server.follow_as_before();
+                if let Some((id, ip, port)) = master {
+                    server.follow(id, &ip, port);
+                }
             }
         });
         self.lives.borrow_mut()[place] = Life::Running;

@@ -23,6 +23,7 @@ use self::bus::{Bus, Happening};
 pub(in crate::double) use self::forming::Introduction;
 pub(in crate::double) use self::lives::{Ending, Life, Newcomer};
 use super::net::{Job, Shared, place_of};
+use super::replication::Replication;
 use super::server::Server;
 use super::wires::{Packet, Wire};
 use crate::double::Clock;
@@ -218,7 +219,11 @@ impl World {
         loop {
             // By its own clock a node does things too: it takes out keys, and gives up waiting.
             let own = self.next_own_moment(until);
-            let next = self.bus.borrow().next_moment().filter(|when| *when <= until);
+            let next = self
+                .bus
+                .borrow()
+                .next_moment()
+                .filter(|when| *when <= until);
             match (own, next) {
                 (None, None) => break,
                 (Some((when, place)), next) if next.is_none_or(|next| when < next) => {
@@ -263,7 +268,11 @@ impl World {
                 let tick = matches!(what, Happening::Tick { .. });
                 let missed = &mut self.about[place].missed;
                 // However long it was frozen, it has one tick to catch up with.
-                if !tick || !missed.iter().any(|what| matches!(what, Happening::Tick { .. })) {
+                if !tick
+                    || !missed
+                        .iter()
+                        .any(|what| matches!(what, Happening::Tick { .. }))
+                {
                     missed.push(what);
                 }
                 return;
@@ -393,12 +402,15 @@ impl Touched {
 impl Server {
     /// A tenth of a second has passed.
     fn tick(&mut self) {
-        self.replication_tick();
+        self.ticks += 1;
+        if self.ticks.is_multiple_of(10) {
+            self.replication_cron();
+        }
         self.in_cluster(|view, around| view.tick(around));
     }
 
     fn connected(&mut self, link: crate::double::gossip::LinkId) {
-        match self.replication.has_link(link) {
+        match Replication::is_own(link) {
             true => self.replication_connected(link),
             false => {
                 self.in_cluster(|view, around| view.connected(link, around));
@@ -407,7 +419,7 @@ impl Server {
     }
 
     fn closed(&mut self, link: crate::double::gossip::LinkId) {
-        match self.replication.has_link(link) {
+        match Replication::is_own(link) {
             true => self.replication_closed(link),
             false => {
                 self.in_cluster(|view, around| view.closed(link, around));

@@ -7,11 +7,28 @@ use crate::cluster::NodeId;
 use crate::double::gossip::{Flags, PeerKey, View};
 use crate::double::node::call::Call;
 use crate::double::node::failure::{Failure, Outcome};
+use crate::double::node::out::Out;
+use crate::double::node::server::Server;
 
 pub(super) fn myid(call: &mut Call<'_>) -> Outcome {
     let id = view_of(call.server)?.myself().id;
     call.out.bulk(id.to_string().as_bytes());
     Ok(())
+}
+
+impl Server {
+    /// CLUSTER MYSHARDID, which 7.0 does not have: the same for a master and its replicas. It is made from the master's id, so it is another one after a failover,
+    /// which Redis's is not.
+    pub(in crate::double::node) fn newer_command(&self, out: &mut Out) -> Outcome {
+        let view = view_of(self)?;
+        let myself = view.myself();
+        let master = myself.replica_of.map_or(myself, |master| view.peer(master));
+        let mut bytes = *master.id.as_bytes();
+        bytes.reverse();
+        bytes.iter_mut().for_each(|byte| *byte = !*byte);
+        out.bulk(NodeId::from_bytes(bytes).to_string().as_bytes());
+        Ok(())
+    }
 }
 
 pub(super) fn nodes(call: &mut Call<'_>) -> Outcome {

@@ -6,6 +6,8 @@ mod keys;
 mod peers;
 mod shards;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use super::Family;
 use crate::cluster::NodeId;

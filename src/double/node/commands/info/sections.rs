@@ -201,11 +201,10 @@ pub(super) fn stats(server: &Server, lines: &mut Lines) {
         ("instantaneous_output_repl_kbps", "0.00"),
     ]);
     lines.add("rejected_connections", stats.rejected);
-    lines.add_all(&[
-        ("sync_full", "0"),
-        ("sync_partial_ok", "0"),
-        ("sync_partial_err", "0"),
-    ]);
+    let syncs = server.replication.counts;
+    lines.add("sync_full", syncs.full);
+    lines.add("sync_partial_ok", syncs.partial);
+    lines.add("sync_partial_err", syncs.partial_refused);
     lines.add("expired_keys", stats.expired);
     lines.add_all(&[
         ("expired_stale_perc", "0.00"),
@@ -247,20 +246,6 @@ pub(super) fn stats(server: &Server, lines: &mut Lines) {
         ("reply_buffer_shrinks", "0"),
         ("reply_buffer_expands", "0"),
     ]);
-}
-
-pub(super) fn replication(server: &Server, lines: &mut Lines) {
-    lines.add("role", "master");
-    lines.add("connected_slaves", 0);
-    lines.add("master_failover_state", "no-failover");
-    lines.add("master_replid", &server.replication_ids[0]);
-    lines.add("master_replid2", &server.replication_ids[1]);
-    lines.add("master_repl_offset", 0);
-    lines.add("second_repl_offset", -1);
-    lines.add("repl_backlog_active", 0);
-    lines.add("repl_backlog_size", server.config.get("repl-backlog-size"));
-    lines.add("repl_backlog_first_byte_offset", 0);
-    lines.add("repl_backlog_histlen", 0);
 }
 
 pub(super) fn cpu(_: &Server, lines: &mut Lines) {

@@ -11,6 +11,7 @@ use super::{Digest, Script, Scripts, reply};
 use crate::double::node::call::Call;
 use crate::double::node::failure::{Failure, Outcome};
 use crate::double::node::number;
+use crate::double::node::replication::Needs;
 use crate::double::node::server::Server;
 
 /// EVAL and EVAL_RO.
@@ -122,6 +123,15 @@ fn run(call: &mut Call<'_>, digest: Digest, script: Script, keys: usize) -> Outc
     let flags = script.flags;
     if flags.declared {
         fits_cluster(call.server, flags)?;
+    }
+    let refused = call
+        .server
+        .script_may_not_run(flags.declared.then_some(Needs {
+            writing: !flags.no_writes,
+            fresh_data: !flags.allow_stale,
+        }));
+    if let Some(failure) = refused {
+        return Err(failure);
     }
     if flags.declared && !flags.no_writes && ro {
         return Err(Failure::text(

@@ -149,14 +149,23 @@ pub(super) fn command(
     if flags.has(Flags::NOSCRIPT) {
         return Err(Failed::new(NOT_ALLOWED));
     }
+    let writes = flags.has(Flags::WRITE);
+    let wrote = node.scripts.running.as_ref().is_some_and(|it| it.wrote);
+    let refused = match writes {
+        true => node.script_may_not_write(wrote),
+        false => None,
+    };
     let Some(running) = &mut node.scripts.running else {
         return Err(Failed::new("ERR no script is being run"));
     };
-    if flags.has(Flags::WRITE) {
+    if writes {
         if running.read_only {
             return Err(Failed::new(
                 "ERR Write commands are not allowed from read-only scripts.",
             ));
+        }
+        if let Some(words) = refused {
+            return Err(Failed::new(words));
         }
         running.wrote = true;
     }

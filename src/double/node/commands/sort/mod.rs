@@ -42,11 +42,7 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// `clustered`: what other keys hold can't be looked at.
-    fn read(
-        words: &[&'a [u8]],
-        may_store: bool,
-        clustered: bool,
-    ) -> Result<Asked<'a>, Failure> {
+    fn read(words: &[&'a [u8]], may_store: bool, clustered: bool) -> Result<Asked<'a>, Failure> {
         let mut asked = Asked {
             by: By::Itself,
             alpha: false,

@@ -7,6 +7,7 @@ use super::super::run::Running;
 use crate::double::node::call::Call;
 use crate::double::node::failure::{Failure, Outcome};
 use crate::double::node::number;
+use crate::double::node::replication::Needs;
 
 /// FCALL and FCALL_RO.
 pub(super) fn fcall(call: &mut Call<'_>) -> Outcome {
@@ -26,6 +27,14 @@ pub(super) fn fcall(call: &mut Call<'_>) -> Outcome {
     let keys =
         usize::try_from(keys).map_err(|_| Failure::text("ERR Number of keys can't be negative"))?;
     fits_cluster(call.server, function.flags)?;
+    let flags = function.flags;
+    let refused = call.server.script_may_not_run(Some(Needs {
+        writing: !flags.no_writes,
+        fresh_data: !flags.allow_stale,
+    }));
+    if let Some(failure) = refused {
+        return Err(failure);
+    }
     let ro = matches!(args[0].last(), Some(b'o' | b'O'));
     if !function.flags.no_writes && ro {
         return Err(Failure::text(

@@ -154,11 +154,7 @@ async fn four_masters_and_four_replicas() {
         .await
         .unwrap_err();
     assert!(matches!(error, AdminError::NotFresh { .. }), "{error}");
-    assert!(
-        again.elapsed() < LIMIT / 2,
-        "{:?}",
-        again.elapsed()
-    );
+    assert!(again.elapsed() < LIMIT / 2, "{:?}", again.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -342,11 +338,7 @@ async fn a_node_that_never_answers_is_named() {
             "the cluster did not agree within 500ms: redis-2: no connection: 127.0.0.1:{port}: connection refused"
         )
     );
-    assert!(
-        started.elapsed() < LIMIT / 2,
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < LIMIT / 2, "{:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

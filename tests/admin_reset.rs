@@ -115,6 +115,18 @@ async fn are_up(servers: &Servers) {
     }
 }
 
+/// Waits until no node has a client any more but the one that asks: a server may hear a moment later that somebody has gone.
+async fn are_left_alone(servers: &Servers) {
+    for address in servers.book().iter() {
+        let client = Client::new(address.clone(), Duration::from_secs(5));
+        eventually("nobody else is connected", LIMIT, async || {
+            let info = text(&client, &["INFO", "clients"]).await;
+            info.contains("connected_clients:1\r").then_some(())
+        })
+        .await;
+    }
+}
+
 /// Everything that a reset undoes.
 async fn use_them(servers: &Servers) -> BTreeMap<NodeName, Settings> {
     let created = create_of(&servers.book(), &before(), Origin::Started, LIMIT, &quiet)
@@ -173,6 +185,7 @@ async fn a_reset_node_says_what_a_new_one_says() {
     }
     let servers = Servers::start(4);
     are_up(&servers).await;
+    are_left_alone(&servers).await;
     let fresh = all_fields(&servers).await;
     let settings = use_them(&servers).await;
     let used = all_fields(&servers).await;
@@ -192,6 +205,7 @@ async fn a_reset_node_says_what_a_new_one_says() {
     for (node, result) in &done {
         assert_eq!(result.as_ref(), Ok(&settings[node]), "{node}");
     }
+    are_left_alone(&servers).await;
     let reset_fields = all_fields(&servers).await;
     let differ: Vec<String> = fresh
         .iter()

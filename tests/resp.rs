@@ -96,11 +96,7 @@ async fn a_client_heals_by_itself() {
     servers.kill("redis-1");
     let started = Instant::now();
     assert!(client.call(&["PING"]).await.is_err());
-    assert!(
-        started.elapsed() < PATIENCE / 2,
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
     servers.start_node("redis-1");
     servers::eventually("it answers again", LIMIT, async || {
         client.call(&["PING"]).await.ok()
@@ -122,10 +118,7 @@ async fn a_client_heals_by_itself() {
         ),
         "{hung:?}"
     );
-    assert!(
-        took >= PATIENCE && took < PATIENCE * 2,
-        "{took:?}"
-    );
+    assert!(took >= PATIENCE && took < PATIENCE * 2, "{took:?}");
     servers.signal("redis-1", "CONT");
     for n in 0..100 {
         let text = n.to_string();
@@ -281,10 +274,7 @@ async fn an_address_outside_the_book_is_said_clearly() {
             "redis-1 says that {announced} has the slot, and no node of this environment announces that address"
         )
     );
-    assert!(
-        called.took < LIMIT / 2,
-        "at once, not at the deadline"
-    );
+    assert!(called.took < LIMIT / 2, "at once, not at the deadline");
     let nobody = Router::new(AddressBook::default(), Duration::from_secs(1));
     assert_eq!(
         nobody.call(b"a", &["GET", "a"]).await.result,
@@ -312,11 +302,7 @@ async fn a_lost_answer_is_not_repeated_blindly() {
     let increment = router.call(key.as_bytes(), &["INCR", &key]).await;
     assert_eq!(increment.result.as_ref().unwrap_err().kind(), "no answer");
     assert_eq!((increment.attempts, increment.lost_answers), (1, 1));
-    assert!(
-        increment.took < PATIENCE * 2,
-        "{:?}",
-        increment.took
-    );
+    assert!(increment.took < PATIENCE * 2, "{:?}", increment.took);
 
     // With patience the late answer is had: the caller sees by the time that it was late.
     let terms = Terms {
@@ -380,11 +366,7 @@ async fn a_cluster_that_is_down_is_waited_for_until_the_deadline() {
         .await;
     assert_eq!(called.result.unwrap_err().kind(), "no connection");
     assert!(called.attempts > 3);
-    assert!(
-        called.took < Duration::from_secs(2),
-        "{:?}",
-        called.took
-    );
+    assert!(called.took < Duration::from_secs(2), "{:?}", called.took);
     servers::eventually("the other master notices", LIMIT, async || {
         let called = router.call(high.as_bytes(), &["SET", &high, "v"]).await;
         matches!(&called.result, Err(error) if error.kind() == "CLUSTERDOWN").then_some(())

@@ -68,8 +68,7 @@ pub fn converse_at_terminal<A: AsRef<std::ffi::OsStr>>(
 
 /// What is on the screen, without what a terminal puts before the end of every line.
 fn lines_of(screen: &[u8]) -> Vec<u8> {
-    let is_before_end =
-        |at: usize, byte: u8| byte == b'\r' && screen.get(at + 1) == Some(&b'\n');
+    let is_before_end = |at: usize, byte: u8| byte == b'\r' && screen.get(at + 1) == Some(&b'\n');
     let kept = screen.iter().enumerate();
     kept.filter(|(at, byte)| !is_before_end(*at, **byte))
         .map(|(_, byte)| *byte)

@@ -92,7 +92,8 @@ impl Work<'_, '_> {
             return Ok(count);
         }
         while !(1..=16384).contains(&count) {
-            let answer = self.needed("How many slots do you want to move (from 1 to 16384)? ", 6)?;
+            let answer =
+                self.needed("How many slots do you want to move (from 1 to 16384)? ", 6)?;
             count = leading_integer(answer.as_bytes());
         }
         Ok(count)

@@ -146,7 +146,11 @@ impl Work<'_, '_> {
     /// An answer without which nothing can go on, of fewer than `room` bytes; what a line has beyond is lost. Somebody at a terminal who says
     /// that the input has ended is asked again, some times. (redis-cli asks without end, also where nothing can come any more.)
     pub(super) fn needed(&mut self, question: &str, room: usize) -> Flow<String> {
-        let times = if self.around.input_is_terminal { ENDS } else { 1 };
+        let times = if self.around.input_is_terminal {
+            ENDS
+        } else {
+            1
+        };
         for _ in 0..times {
             let mut answer = self.answer(question, room)?;
             if answer.is_empty() {

@@ -12,13 +12,21 @@ pub(in crate::double) struct LinkId(pub u64);
 pub(in crate::double) enum Effect {
     /// Open a link to the bus port of a node. What comes of it is told by [`View::connected`](super::View::connected) or
     /// [`View::closed`](super::View::closed), or, if nobody can be reached, not at all.
-    Connect { link: LinkId, ip: String, bus_port: u16 },
+    Connect {
+        link: LinkId,
+        ip: String,
+        bus_port: u16,
+    },
     /// Send a message on a link, opened or accepted.
     Send { link: LinkId, message: Message },
     /// Close a link, opened or accepted. Nothing more is told about it.
     Close { link: LinkId },
     /// Replicate this node from now on; a link to another master ends.
-    Follow { master: NodeId, ip: String, port: u16 },
+    Follow {
+        master: NodeId,
+        ip: String,
+        port: u16,
+    },
     /// Be a master from now on, with the keys that there are.
     Lead,
     /// Take away all keys of a slot.
@@ -26,7 +34,11 @@ pub(in crate::double) enum Effect {
     /// Take away all keys.
     DropAllKeys,
     /// Hand a message that was published to those who listen here.
-    Publish { channel: Vec<u8>, message: Vec<u8>, sharded: bool },
+    Publish {
+        channel: Vec<u8>,
+        message: Vec<u8>,
+        sharded: bool,
+    },
     /// Hold clients that write until this moment, in milliseconds since 1970, for a manual failover.
     Pause { until: i64 },
     /// The manual failover is over: hold nobody any more.

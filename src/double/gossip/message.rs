@@ -59,13 +59,21 @@ pub(in crate::double) enum Body {
     /// A node has failed.
     Fail(NodeId),
     /// PUBLISH, or SPUBLISH.
-    Publish { channel: Vec<u8>, message: Vec<u8>, sharded: bool },
+    Publish {
+        channel: Vec<u8>,
+        message: Vec<u8>,
+        sharded: bool,
+    },
     /// FAILOVER_AUTH_REQUEST: a replica wants to become master.
     AuthRequest,
     /// FAILOVER_AUTH_ACK: it may.
     AuthAck,
     /// A node serves these slots by an epoch greater than the receiver has shown to know.
-    Update { node: NodeId, config_epoch: u64, slots: Arc<SlotSet> },
+    Update {
+        node: NodeId,
+        config_epoch: u64,
+        slots: Arc<SlotSet>,
+    },
     /// A replica wants its master to pause its clients for a manual failover.
     ManualFailoverStart,
 }

@@ -151,7 +151,13 @@ impl View {
     }
 
     /// PUBLISH and SPUBLISH: to all others, or to the nodes of the same shard.
-    pub fn publish(&mut self, channel: &[u8], message: &[u8], sharded: bool, around: &mut Around<'_>) {
+    pub fn publish(
+        &mut self,
+        channel: &[u8],
+        message: &[u8],
+        sharded: bool,
+        around: &mut Around<'_>,
+    ) {
         let _ = (channel, message, sharded, around);
         unimplemented!()
     }

@@ -66,7 +66,7 @@ def pipeline(step):
 def transaction(step):
     with cluster.pipeline(transaction=True) as pipe:
         pipe.set(step["tag"] + "t", 40).incrby(step["tag"] + "t", 2)
-        return {"replies": [int(reply) for reply in pipe.execute()]}
+        return {"replies": [1 if reply in (True, "OK") else reply for reply in pipe.execute()]}
 
 
 def several_keys(step):

@@ -2,8 +2,10 @@
 #
 # Arguments: the host and the port of one node.
 
+require 'digest'
 require 'json'
 require 'redis'
+require 'timeout'
 
 SEED = "redis://#{ARGV[0]}:#{ARGV[1]}".freeze
 OUTPUT = Mutex.new

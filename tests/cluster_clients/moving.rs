@@ -7,8 +7,8 @@ use crate::place::{MASTERS, Place};
 use crate::scenario::{Stage, keys, values};
 use crate::servers::eventually;
 
-/// All its keys are in one slot.
-const PREFIX: &str = "{moving}";
+/// All its keys are in one slot, where no other step has any.
+const PREFIX: &str = "{travels}";
 /// Keys that are there when the slot begins to move; the first half goes first.
 const COUNT: u64 = 20;
 

@@ -19,8 +19,12 @@ increment = cluster.register_script("return {redis.call('INCRBY', KEYS[1], ARGV[
 listeners = {}
 
 
+output = threading.Lock()
+
+
 def say(**what):
-    print(json.dumps(what), flush=True)
+    with output:
+        print(json.dumps(what), flush=True)
 
 
 def keys(step):

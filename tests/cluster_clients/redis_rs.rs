@@ -8,6 +8,7 @@ use futures_util::future::{join_all, try_join_all};
 use labrunner::cluster::Endpoint;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
+use redis::cluster_read_routing::RandomReplicaStrategy;
 use redis::cluster_routing::{
     MultipleNodeRoutingInfo, Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr,
 };
@@ -55,8 +56,9 @@ pub fn agent(seed: &Endpoint, protocol: u8) -> Agent {
 struct User {
     cluster: ClusterConnection,
     reader: ClusterConnection,
-    /// Messages of subscriptions, which take RESP3.
-    heard: Option<UnboundedReceiver<PushInfo>>,
+    /// For subscriptions, which take RESP3, and the messages that come by them. A connection of its own: when a node gives up the slot of a sharded channel
+    /// it says so unasked, and redis-rs 1.8 takes that for the reply to whatever was asked last.
+    listener: Option<(ClusterConnection, UnboundedReceiver<PushInfo>)>,
     says: UnboundedSender<Value>,
     storming: Arc<AtomicBool>,
     storm: Option<JoinHandle<()>>,
@@ -89,21 +91,23 @@ fn tagged(step: &Value, name: &str) -> String {
 
 impl User {
     async fn connect(url: &str, protocol: u8, says: UnboundedSender<Value>) -> RedisResult<User> {
-        let mut building = builder(url, protocol);
-        let mut heard = None;
+        let mut listener = None;
         if protocol == 3 {
             let (sender, receiver) = unbounded_channel();
-            building = building.push_sender(sender);
-            heard = Some(receiver);
+            let client = builder(url, protocol).push_sender(sender).build()?;
+            listener = Some((client.get_async_connection().await?, receiver));
         }
         Ok(User {
-            cluster: building.build()?.get_async_connection().await?,
-            reader: builder(url, protocol)
-                .read_from_replicas()
+            cluster: builder(url, protocol)
                 .build()?
                 .get_async_connection()
                 .await?,
-            heard,
+            reader: builder(url, protocol)
+                .read_routing_strategy(RandomReplicaStrategy)
+                .build()?
+                .get_async_connection()
+                .await?,
+            listener,
             says,
             storming: Arc::default(),
             storm: None,
@@ -239,20 +243,20 @@ impl User {
     }
 
     async fn listen(&mut self, step: &Value) -> RedisResult<Value> {
-        if self.heard.is_none() {
+        let Some((listener, _)) = &mut self.listener else {
             return Ok(json!({"listening": false}));
-        }
+        };
         let channel = step["channel"].as_str().unwrap();
         if step["sharded"] == true {
-            self.cluster.ssubscribe(channel).await?;
+            listener.ssubscribe(channel).await?;
         } else {
-            self.cluster.subscribe(channel).await?;
+            listener.subscribe(channel).await?;
         }
         Ok(json!({"listening": true}))
     }
 
     async fn hear(&mut self) -> Value {
-        let heard = self.heard.as_mut().unwrap();
+        let (_, heard) = self.listener.as_mut().unwrap();
         let message = timeout(Duration::from_secs(10), async {
             loop {
                 let push = heard.recv().await.unwrap();

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use labrunner::cluster::Slot;
+use labrunner::cluster::{Reply, Slot};
+use labrunner::resp::hash_tag;
 use serde_json::{Value, json};
 
 use crate::agent::Agent;
 use crate::libraries::Library;
 use crate::look::Nodes;
 use crate::place::{MASTERS, Place, REPLICAS, announced};
+use crate::servers::eventually;
 use crate::{failovers, moving};
 
 /// Keys that fall on all nodes.
 const KEYS: u64 = 200;
+
+/// Of the masters.
+const FIRST_SLOTS: [u16; 3] = [0, 5461, 10923];
 
 /// A client of a cluster, and the cluster.
 pub struct Stage<P> {
@@ -26,6 +31,7 @@ pub struct Stage<P> {
 pub async fn play<P: Place>(library: Library, place: P) {
     let book = place.book();
     let nodes = Nodes::of(book.clone()).await;
+    tells_of_replicas(&nodes).await;
     let mut user = library.user(&announced(&book, "redis-1"));
     let connected = user.done("connect").await;
     eprintln!("{}", connected["client"]);
@@ -44,6 +50,29 @@ pub async fn play<P: Place>(library: Library, place: P) {
     stage.hears_what_is_published().await;
     moving::play(&mut stage).await;
     failovers::play(&mut stage).await;
+}
+
+/// Waits until all nodes tell clients of all replicas. They leave out those that have not replicated anything, of which they hear in gossip.
+async fn tells_of_replicas(nodes: &Nodes) {
+    for ((master, _), slot) in MASTERS.iter().zip(FIRST_SLOTS) {
+        let key = format!("{{{}}}first", hash_tag(Slot::new(slot).unwrap()));
+        nodes.tell(master, &["SET", &key, ""]).await;
+    }
+    eventually(
+        "clients are told of all replicas",
+        crate::LIMIT,
+        async || {
+            for (node, _) in MASTERS.iter().chain(&REPLICAS) {
+                let shards = nodes.call(node, &["CLUSTER", "SLOTS"]).await;
+                let whole = |shard: &Reply| shard.as_array().unwrap().len() == 4;
+                if !shards.as_array().unwrap().iter().all(whole) {
+                    return None;
+                }
+            }
+            Some(())
+        },
+    )
+    .await;
 }
 
 /// The keys of a step.
@@ -65,10 +94,8 @@ impl<P: Place> Stage<P> {
         Option<BTreeSet<String>>,
         Option<Vec<String>>,
     ) {
-        let tags: Vec<u32> = [0, 5461, 10923]
-            .map(|slot| labrunner::resp::hash_tag(Slot::new(slot).unwrap()))
-            .into();
-        let question = json!({"slots": [0, 5461, 10923], "keys": tags.iter().map(u32::to_string).collect::<Vec<_>>()});
+        let keys = FIRST_SLOTS.map(|slot| hash_tag(Slot::new(slot).unwrap()).to_string());
+        let question = json!({"slots": FIRST_SLOTS, "keys": keys});
         let told = self.user.ask("topology", question).await;
         let names = |list: &Value| -> Option<Vec<String>> {
             let list = list.as_array()?.iter();
@@ -154,7 +181,7 @@ impl<P: Place> Stage<P> {
         for (replica, master) in REPLICAS {
             // What was written is there before it is read.
             let offset = self.nodes.offset(master).await;
-            crate::servers::eventually("the replica has it all", crate::LIMIT, async || {
+            eventually("the replica has it all", crate::LIMIT, async || {
                 (self.nodes.offset(replica).await >= offset).then_some(())
             })
             .await;

@@ -171,7 +171,7 @@ fn measure(address: SocketAddr, line: &Line) -> f64 {
 
 /// A server with nothing but an event and the script that holds seats of it.
 fn fresh(address: SocketAddr) -> EventId {
-    let event: EventId = "bench123".parse().expect("an event");
+    let event: EventId = "benchnde".parse().expect("an event");
     ask(address, redis::cmd("FLUSHALL").arg("SYNC"));
     let client = redis::Client::open(format!("redis://{address}")).expect("an address");
     let mut connection = client.get_connection().expect("a connection");

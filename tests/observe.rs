@@ -14,6 +14,8 @@ use labrunner::resp::{Client, RespError, Router};
 use servers::Servers;
 
 const LIMIT: Duration = Duration::from_secs(15);
+/// How long a node may take to answer: long enough that "at once" is something else, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn name(text: &str) -> NodeName {
     NodeName::new(text)
@@ -45,7 +47,7 @@ async fn one_look_at_all_nodes() {
     }
     let mut servers = Servers::start(4);
     two_masters_and_a_replica(&servers).await;
-    let observer = Observer::new(servers.book(), Duration::from_millis(500));
+    let observer = Observer::new(servers.book(), PATIENCE);
     let all = names(&["redis-1", "redis-2", "redis-3", "redis-4"]);
     let needs = Needs {
         cluster: all.clone(),
@@ -99,11 +101,7 @@ async fn one_look_at_all_nodes() {
     servers.kill("redis-4");
     let started = Instant::now();
     let seen = observer.look(&needs).await;
-    assert!(
-        started.elapsed() < Duration::from_millis(100),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
     assert!(matches!(
         seen.views[&name("redis-4")],
         Err(RespError::NoConnection { .. } | RespError::Broken { .. })
@@ -115,10 +113,7 @@ async fn one_look_at_all_nodes() {
     let started = Instant::now();
     let seen = observer.look(&needs).await;
     let took = started.elapsed();
-    assert!(
-        took >= Duration::from_millis(500) && took < Duration::from_millis(900),
-        "{took:?}"
-    );
+    assert!(took >= PATIENCE && took < PATIENCE * 2, "{took:?}");
     assert!(matches!(
         seen.views[&name("redis-3")],
         Err(RespError::TimedOut { .. })

@@ -14,6 +14,8 @@ use labrunner::resp::{
 use servers::Servers;
 
 const LIMIT: Duration = Duration::from_secs(15);
+/// How long somebody waits for an answer that does not come: long enough that "at once" is something else, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn ok() -> Reply {
     Reply::Status("OK".into())
@@ -53,11 +55,11 @@ async fn a_client_heals_by_itself() {
         return;
     }
     let mut servers = Servers::prepare(1);
-    let client = Client::new(servers.address("redis-1"), Duration::from_millis(300));
+    let client = Client::new(servers.address("redis-1"), PATIENCE);
     let started = Instant::now();
     let error = client.call(&["PING"]).await.unwrap_err();
     assert!(
-        started.elapsed() < Duration::from_millis(100),
+        started.elapsed() < PATIENCE / 2,
         "refused at once: {:?}",
         started.elapsed()
     );
@@ -94,11 +96,7 @@ async fn a_client_heals_by_itself() {
     servers.kill("redis-1");
     let started = Instant::now();
     assert!(client.call(&["PING"]).await.is_err());
-    assert!(
-        started.elapsed() < Duration::from_millis(100),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
     servers.start_node("redis-1");
     servers::eventually("it answers again", LIMIT, async || {
         client.call(&["PING"]).await.ok()
@@ -120,10 +118,7 @@ async fn a_client_heals_by_itself() {
         ),
         "{hung:?}"
     );
-    assert!(
-        took >= Duration::from_millis(300) && took < Duration::from_millis(600),
-        "{took:?}"
-    );
+    assert!(took >= PATIENCE && took < PATIENCE * 2, "{took:?}");
     servers.signal("redis-1", "CONT");
     for n in 0..100 {
         let text = n.to_string();
@@ -229,7 +224,8 @@ async fn a_router_counts_what_it_follows() {
         .call_with(key.as_bytes(), &["MGET", &other, &third], terms)
         .await;
     assert!(both.tried_again > 3 && both.asked > 3, "{both:?}");
-    assert!(both.took < Duration::from_millis(300), "{:?}", both.took);
+    // The router's own patience is longer.
+    assert!(both.took < Duration::from_secs(1), "{:?}", both.took);
     assert_eq!(
         both.result.as_ref().unwrap_err().kind(),
         "TRYAGAIN",
@@ -268,7 +264,7 @@ async fn an_address_outside_the_book_is_said_clearly() {
     let servers = Servers::start(2);
     halves(&servers).await;
     let only_one = AddressBook::new(vec![servers.address("redis-1")]);
-    let router = Router::new(only_one, Duration::from_secs(1));
+    let router = Router::new(only_one, LIMIT);
     let key = key_in(16383);
     let called = router.call(key.as_bytes(), &["GET", &key]).await;
     let announced = servers.address("redis-2").announced;
@@ -278,10 +274,7 @@ async fn an_address_outside_the_book_is_said_clearly() {
             "redis-1 says that {announced} has the slot, and no node of this environment announces that address"
         )
     );
-    assert!(
-        called.took < Duration::from_millis(500),
-        "at once, not at the deadline"
-    );
+    assert!(called.took < LIMIT / 2, "at once, not at the deadline");
     let nobody = Router::new(AddressBook::default(), Duration::from_secs(1));
     assert_eq!(
         nobody.call(b"a", &["GET", "a"]).await.result,
@@ -296,7 +289,7 @@ async fn a_lost_answer_is_not_repeated_blindly() {
     }
     let mut servers = Servers::start(2);
     halves(&servers).await;
-    let router = Router::new(servers.book(), Duration::from_millis(400));
+    let router = Router::new(servers.book(), PATIENCE);
     let key = key_in(0);
     assert_eq!(
         router
@@ -309,11 +302,7 @@ async fn a_lost_answer_is_not_repeated_blindly() {
     let increment = router.call(key.as_bytes(), &["INCR", &key]).await;
     assert_eq!(increment.result.as_ref().unwrap_err().kind(), "no answer");
     assert_eq!((increment.attempts, increment.lost_answers), (1, 1));
-    assert!(
-        increment.took < Duration::from_millis(600),
-        "{:?}",
-        increment.took
-    );
+    assert!(increment.took < PATIENCE * 2, "{:?}", increment.took);
 
     // With patience the late answer is had: the caller sees by the time that it was late.
     let terms = Terms {
@@ -377,11 +366,7 @@ async fn a_cluster_that_is_down_is_waited_for_until_the_deadline() {
         .await;
     assert_eq!(called.result.unwrap_err().kind(), "no connection");
     assert!(called.attempts > 3);
-    assert!(
-        called.took < Duration::from_millis(800),
-        "{:?}",
-        called.took
-    );
+    assert!(called.took < Duration::from_secs(2), "{:?}", called.took);
     servers::eventually("the other master notices", LIMIT, async || {
         let called = router.call(high.as_bytes(), &["SET", &high, "v"]).await;
         matches!(&called.result, Err(error) if error.kind() == "CLUSTERDOWN").then_some(())

@@ -385,7 +385,7 @@ mod tests {
         let begun = Instant::now();
         let program = shell("sleep 1000 & echo $!; wait");
         let ended = program
-            .run(Duration::from_millis(300), 1000, &CancellationToken::new())
+            .run(Duration::from_millis(1500), 1000, &CancellationToken::new())
             .await
             .expect("sh starts");
         assert_eq!(ended.ending, Ending::TimedOut);
@@ -407,12 +407,15 @@ mod tests {
     async fn can_be_called_off() {
         let cancel = CancellationToken::new();
         let canceller = cancel.clone();
-        let running = tokio::spawn(async move {
-            shell("echo begun; sleep 1000")
-                .run(LONG, 1000, &cancel)
-                .await
-        });
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let begun = folder.path().join("begun");
+        let script = format!("echo begun; : > {}; sleep 1000", begun.display());
+        let running = tokio::spawn(async move { shell(&script).run(LONG, 1000, &cancel).await });
+        let deadline = Instant::now() + LONG;
+        while !begun.exists() {
+            assert!(Instant::now() < deadline, "it never began");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         canceller.cancel();
         let ended = running.await.expect("no panic").expect("sh starts");
         assert_eq!(ended.ending, Ending::Cancelled);
@@ -422,12 +425,12 @@ mod tests {
     #[tokio::test]
     async fn a_child_left_behind_does_not_hold_up_the_end() {
         let begun = Instant::now();
-        let ended = run(shell("sleep 3 & echo done")).await;
+        let ended = run(shell("sleep 20 & echo done")).await;
         assert_eq!(
             (ended.ending, ended.stdout.as_str()),
             (Ending::Exited(0), "done\n")
         );
-        assert!(begun.elapsed() < Duration::from_secs(2));
+        assert!(begun.elapsed() < Duration::from_secs(10));
     }
 
     #[tokio::test]

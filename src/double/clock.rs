@@ -1,5 +1,6 @@
 //! The time that a double lives in.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,7 +9,7 @@ use tokio::sync::watch;
 /// What a stepped clock's zero is, since 1970.
 const STEPPED_ZERO: Duration = Duration::from_secs(1_767_225_600);
 
-/// A clock: the machine's, or one that stands still until a test moves it on. Clones show the same time.
+/// A clock: the machine's, one that stands still until a test moves it on, or one that is the machine's but for what was leapt over. Clones show the same time.
 #[derive(Debug, Clone)]
 pub struct Clock(Arc<Kind>);
 
@@ -23,6 +24,12 @@ enum Kind {
         now: watch::Sender<Duration>,
         /// Loops that wait in the kernel, and not for `now`.
         loops: Mutex<Vec<Weak<mio::Waker>>>,
+    },
+    Leaping {
+        zero: Instant,
+        unix: Duration,
+        /// How much was leapt over, in microseconds.
+        skipped: AtomicU64,
     },
 }
 
@@ -45,10 +52,25 @@ impl Clock {
         }))
     }
 
+    /// The machine's time, zero being now; but where all that happens is that somebody waits for something of the double, what lies between is leapt over. Only a
+    /// [`Cluster`](super::Cluster) leaps; for everything else this is a natural clock.
+    pub fn leaping() -> Self {
+        Clock(Arc::new(Kind::Leaping {
+            zero: Instant::now(),
+            unix: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default(),
+            skipped: AtomicU64::new(0),
+        }))
+    }
+
     /// Time since zero.
     pub fn now(&self) -> Duration {
         match &*self.0 {
             Kind::Natural { zero, .. } => zero.elapsed(),
+            Kind::Leaping { zero, skipped, .. } => {
+                zero.elapsed() + Duration::from_micros(skipped.load(Ordering::Acquire))
+            }
             Kind::Stepped { now, .. } => *now.borrow(),
         }
     }
@@ -66,8 +88,33 @@ impl Clock {
     pub fn unix(&self) -> Duration {
         match &*self.0 {
             Kind::Natural { zero, unix } => *unix + zero.elapsed(),
+            Kind::Leaping { unix, .. } => *unix + self.now(),
             Kind::Stepped { now, .. } => STEPPED_ZERO.saturating_add(*now.borrow()),
         }
+    }
+
+    /// A leaping clock leaps to this moment, a stepped one steps there, in microseconds since 1970; if that is past already, or the clock is a natural one, nothing
+    /// happens. Nobody who waits in the kernel is woken.
+    pub(super) fn leap_to(&self, moment: i64) {
+        let by = moment.saturating_sub(self.unix().as_micros() as i64);
+        let by = u64::try_from(by).unwrap_or_default();
+        match &*self.0 {
+            Kind::Natural { .. } => {}
+            Kind::Leaping { skipped, .. } => {
+                skipped.fetch_add(by, Ordering::AcqRel);
+            }
+            Kind::Stepped { now, .. } => {
+                now.send_if_modified(|now| {
+                    *now = now.saturating_add(Duration::from_micros(by));
+                    by > 0
+                });
+            }
+        }
+    }
+
+    /// Whether it moves only when it is told to.
+    pub(super) fn is_stepped(&self) -> bool {
+        matches!(&*self.0, Kind::Stepped { .. })
     }
 
     /// This loop is to be woken when the clock is moved.
@@ -78,11 +125,11 @@ impl Clock {
         }
     }
 
-    /// How long a loop may wait in the kernel if something is to be done at `moment`, in milliseconds since 1970; `None`: until it is woken.
+    /// How long a loop may wait in the kernel if something is to be done at `moment`, in microseconds since 1970; `None`: until it is woken.
     pub(super) fn wait_until(&self, moment: Option<i64>) -> Option<Duration> {
         match &*self.0 {
-            Kind::Natural { .. } => {
-                let moment = Duration::from_millis(moment?.max(0) as u64);
+            Kind::Natural { .. } | Kind::Leaping { .. } => {
+                let moment = Duration::from_micros(moment?.max(0) as u64);
                 Some(moment.saturating_sub(self.unix()))
             }
             Kind::Stepped { .. } => None,
@@ -93,6 +140,14 @@ impl Clock {
     pub async fn sleep(&self, time: Duration) {
         match &*self.0 {
             Kind::Natural { .. } => tokio::time::sleep(time).await,
+            Kind::Leaping { .. } => {
+                // It may be leapt over while this waits: a look at it now and then is enough, since nobody leaps for this.
+                let until = self.now().saturating_add(time);
+                while let Some(left) = until.checked_sub(self.now()).filter(|left| !left.is_zero())
+                {
+                    tokio::time::sleep(left.min(Duration::from_millis(1))).await;
+                }
+            }
             Kind::Stepped { now, .. } => {
                 let until = self.now().saturating_add(time);
                 // The sender is in `self`, so it is not gone while this waits.

@@ -55,6 +55,8 @@
 //! ```
 
 mod clock;
+#[allow(dead_code)] // until all of it is used
+mod cluster;
 #[allow(dead_code, unused_imports, missing_docs, clippy::unimplemented)] // until all of it is used
 mod gossip;
 mod node;
@@ -63,6 +65,7 @@ mod script;
 mod wire;
 
 pub use clock::Clock;
+pub use cluster::{Cluster, ClusterBuilder, Look};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use node::fuzzing;

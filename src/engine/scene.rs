@@ -8,11 +8,15 @@ use super::world::World;
 use crate::backend::{Life, NodeState};
 use crate::cluster::{NodeName, SlotSet};
 use crate::observe::Observation;
+use crate::resp::RespError;
 
 /// How many lines of a dead node's log are shown.
 const LOG_LINES: usize = 6;
-/// How long the environment may take to know that a node is dead. A node that is cut off is waited for in vain.
+/// How long the environment may take to know that a node is dead which only does not answer. One that is cut off is waited for in vain.
 const KNOWN_AS_DEAD: Duration = Duration::from_millis(1500);
+/// The same of a node that nothing listens for any more: it is hardly anything but dead, and on a busy machine it takes an engine seconds to
+/// know that.
+const REFUSES_AND_IS_DEAD: Duration = Duration::from_secs(8);
 /// Between two questions to the environment.
 const STATES_PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,15 +50,18 @@ async fn look(world: &World) -> Found {
     };
     let observation = world.look_at_all().await.observation;
     // A node stops answering some tenths of a second before the environment knows that it is dead.
-    let until = Instant::now() + KNOWN_AS_DEAD;
-    let silent = |state: &NodeState| {
-        let answers = !matches!(observation.views.get(&state.name), Some(Err(_)));
-        state.life == Life::Running && !answers
+    let begun = Instant::now();
+    let may_be_dead = |state: &NodeState| {
+        let patience = match observation.views.get(&state.name) {
+            Some(Err(RespError::NoConnection { .. })) => REFUSES_AND_IS_DEAD,
+            Some(Err(_)) => KNOWN_AS_DEAD,
+            _ => return false,
+        };
+        state.life == Life::Running && begun.elapsed() < patience
     };
-    while Instant::now() < until
-        && !world.interrupt.soft.is_cancelled()
+    while !world.interrupt.soft.is_cancelled()
         && died(world, &states).is_empty()
-        && states.iter().any(silent)
+        && states.iter().any(may_be_dead)
     {
         tokio::time::sleep(STATES_PAUSE).await;
         states = world.backend.nodes().await.unwrap_or_default();

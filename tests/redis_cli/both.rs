@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::support::skip;
 
 /// How long one call may take.
-const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Which program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,30 +64,34 @@ pub fn call<A: AsRef<std::ffi::OsStr>>(which: Which, args: &[A], input: &[u8]) -
 /// Runs one of them and answers its questions, one after the other, as they come.
 pub fn converse<A: AsRef<std::ffi::OsStr>>(which: Which, args: &[A], answers: &[String]) -> Said {
     run(which, args, |mut stdin, out| {
-        let mut answered = 0;
-        let until = Instant::now() + LIMIT;
-        for answer in answers {
-            loop {
-                let seen = out.lock().unwrap().clone();
-                if seen.len() > answered && (seen.ends_with(b": ") || seen.ends_with(b"? ")) {
-                    answered = seen.len();
-                    break;
-                }
-                if Instant::now() > until {
-                    return;
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
+        answer_all(answers, out, |answer| {
             let _ = stdin.write_all(format!("{answer}\n").as_bytes());
-        }
+        });
     })
 }
 
-fn run<A: AsRef<std::ffi::OsStr>>(
-    which: Which,
-    args: &[A],
-    feed: impl FnOnce(ChildStdin, &Mutex<Vec<u8>>) + Send,
-) -> Said {
+/// Gives the answers, each once a question is the last of what was said.
+pub fn answer_all(answers: &[String], out: &Mutex<Vec<u8>>, mut say: impl FnMut(&str)) {
+    let mut answered = 0;
+    let until = Instant::now() + LIMIT;
+    for answer in answers {
+        loop {
+            let seen = out.lock().unwrap().clone();
+            if seen.len() > answered && (seen.ends_with(b": ") || seen.ends_with(b"? ")) {
+                answered = seen.len();
+                break;
+            }
+            if Instant::now() > until {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        say(answer);
+    }
+}
+
+/// One of them with these arguments, and nothing of the user's own settings.
+pub fn command<A: AsRef<std::ffi::OsStr>>(which: Which, args: &[A]) -> Command {
     let mut command = match which {
         Which::Real => Command::new("redis-cli"),
         Which::Ours => {
@@ -96,12 +100,21 @@ fn run<A: AsRef<std::ffi::OsStr>>(
             command
         }
     };
-    let mut process = command
+    command
         .args(args)
         .env_remove("REDISCLI_AUTH")
         .env_remove("FAKETTY")
         .env("LC_ALL", "C")
-        .env("TERM", "dumb")
+        .env("TERM", "dumb");
+    command
+}
+
+fn run<A: AsRef<std::ffi::OsStr>>(
+    which: Which,
+    args: &[A],
+    feed: impl FnOnce(ChildStdin, &Mutex<Vec<u8>>) + Send,
+) -> Said {
+    let mut process = command(which, args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -7,12 +7,14 @@ use std::io::Write;
 use crate::both::{Said, Which, call, converse, is_here};
 use crate::nodes::Nodes;
 use crate::server::Server;
+use crate::terminal::converse_at_terminal;
 use crate::words::{unescaped, words};
 
 /// What is done, line by line:
 ///
 /// - `redis-cli …`: a call that is compared; after ` ?? ` come the answers to its questions, separated by ` | `;
 ///   After ` << ` comes its standard input;
+/// - `terminal: redis-cli …`: the same at a terminal, where `^D` is an answer too;
 /// - `N: …`: a command to node N, past its door;
 /// - `keys`: writes a hundred keys;
 /// - `kill N`: kills node N, and waits until node 1 knows that;
@@ -47,7 +49,8 @@ fn run(which: Which, scenario: &Scenario, source: Option<&Server>) -> Vec<(Strin
             line = line.replace("PORT", &source.port.to_string());
         }
         let mut lines = Vec::new();
-        if let Some(line) = line.strip_prefix("redis-cli ") {
+        let at_terminal = line.strip_prefix("terminal: ");
+        if let Some(line) = at_terminal.unwrap_or(&line).strip_prefix("redis-cli ") {
             let (line, input) = line.split_once(" << ").unwrap_or((line, ""));
             let (args, answers) = line.split_once(" ?? ").unwrap_or((line, ""));
             let answers: Vec<String> = match answers {
@@ -56,9 +59,10 @@ fn run(which: Which, scenario: &Scenario, source: Option<&Server>) -> Vec<(Strin
             };
             nodes.wire();
             let args: Vec<OsString> = words(args);
-            let said = match answers.is_empty() {
-                true => call(which, &args, &unescaped(input)),
-                false => converse(which, &args, &answers),
+            let said = match (at_terminal, answers.is_empty()) {
+                (Some(_), _) => converse_at_terminal(which, &args, &answers),
+                (None, true) => call(which, &args, &unescaped(input)),
+                (None, false) => converse(which, &args, &answers),
             };
             lines.extend(said_lines(&nodes, said, source));
             lines.push("--- on the wire".to_owned());

@@ -12,8 +12,10 @@ mod cluster;
 mod nodes;
 #[path = "../servers/ports.rs"]
 mod ports;
+mod questions;
 mod repairs;
 mod replies;
 mod server;
+mod terminal;
 mod wire_log;
 mod words;

@@ -1,7 +1,9 @@
 //! What a node does, by word of its view of the cluster.
 
+use std::sync::Arc;
+
 use super::message::Message;
-use crate::cluster::{NodeId, Slot};
+use crate::cluster::{NodeId, Slot, SlotSet};
 
 /// A link between two nodes' cluster buses. Whoever opens it and whoever accepts it use the same number; it is never given twice in a cluster's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +35,8 @@ pub(in crate::double) enum Effect {
     DropKeys(Slot),
     /// Take away all keys.
     DropAllKeys,
+    /// These slots are not served by this node's shard any more: whoever is subscribed to a shard channel of theirs is told so.
+    DropChannels(Arc<SlotSet>),
     /// Hand a message that was published to those who listen here.
     Publish {
         channel: Vec<u8>,

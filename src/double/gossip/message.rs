@@ -80,6 +80,7 @@ pub(in crate::double) enum Body {
 
 /// The three messages that carry gossip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names)] // the specification's own words
 pub(in crate::double) enum Ping {
     Ping,
     Pong,
@@ -102,4 +103,24 @@ pub(in crate::double) struct Gossip {
     pub pong_received: i64,
     /// What the sender takes it for.
     pub flags: Flags,
+}
+
+impl Body {
+    /// Its place in [`View::sent`](super::View::sent) and [`View::received`](super::View::received).
+    pub(super) fn kind(&self) -> usize {
+        match self {
+            Body::Ping { kind, .. } => match kind {
+                Ping::Ping => 0,
+                Ping::Pong => 1,
+                Ping::Meet => 2,
+            },
+            Body::Fail(_) => 3,
+            Body::Publish { sharded: false, .. } => 4,
+            Body::AuthRequest => 5,
+            Body::AuthAck => 6,
+            Body::Update { .. } => 7,
+            Body::ManualFailoverStart => 8,
+            Body::Publish { sharded: true, .. } => 10,
+        }
+    }
 }

@@ -5,13 +5,29 @@
 //! surroundings comes with each call, as [`Around`]. So the same calls give the same effects, always.
 
 mod around;
+mod cron;
 mod effect;
+mod election;
+mod epochs;
+mod failure;
+mod gossip_section;
+mod links;
+mod manual;
+mod membership;
 mod message;
+mod migration;
 mod peer;
+mod receive;
+mod sabotage;
+mod slots;
+mod state;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub(in crate::double) use around::{Around, MasterLink, Settings};
 pub(in crate::double) use effect::{Effect, LinkId};
 pub(in crate::double) use message::{Body, Gossip, Header, Message, Ping};
-pub(in crate::double) use peer::{Flags, Peer, PeerKey};
+pub(in crate::double) use peer::{Flags, OutgoingLink, Peer, PeerKey};
+pub(in crate::double) use sabotage::Sabotage;
 pub(in crate::double) use view::{Failover, View};

@@ -87,3 +87,45 @@ pub(in crate::double) struct OutgoingLink {
     /// When it was opened.
     pub since: i64,
 }
+
+impl Flags {
+    /// It is suspected or has failed.
+    pub(super) fn unwell(self) -> bool {
+        self.suspected || self.failed
+    }
+}
+
+impl Peer {
+    /// A node of which no more is known.
+    pub fn new(id: NodeId, flags: Flags, now: i64) -> Peer {
+        Peer {
+            id,
+            ip: String::new(),
+            port: 0,
+            bus_port: 0,
+            hostname: String::new(),
+            flags,
+            replica_of: None,
+            replicas: Vec::new(),
+            slots: Arc::default(),
+            config_epoch: 0,
+            since: now,
+            ping_sent: 0,
+            pong_received: 0,
+            data_received: 0,
+            failed_since: 0,
+            voted: 0,
+            orphaned_since: 0,
+            offset: 0,
+            offset_told: 0,
+            reports: Vec::new(),
+            link: None,
+            inbound: None,
+        }
+    }
+
+    /// It serves slots.
+    pub fn serves(&self) -> bool {
+        !self.slots.is_empty()
+    }
+}

@@ -1,14 +1,19 @@
 //! A node's view of its cluster.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use slab::Slab;
 
 use super::around::Around;
 use super::effect::{Effect, LinkId};
-use super::message::Message;
-use super::peer::{Peer, PeerKey};
-use crate::cluster::{NodeId, Slot};
+use super::election::Election;
+use super::manual::Manual;
+use super::message::{Header, Message};
+use super::peer::{Flags, Peer, PeerKey};
+use super::sabotage::Sabotage;
+use super::state::StateHistory;
+use crate::cluster::{NodeId, SLOTS, Slot, SlotSet};
 
 /// What an operator asks a replica for: CLUSTER FAILOVER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +26,17 @@ pub(in crate::double) enum Failover {
     Takeover,
 }
 
+/// What is left to do in [`View::settle`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Todo {
+    pub failover: bool,
+    pub manual_failover: bool,
+    pub state: bool,
+}
+
 /// A node's view of its cluster.
 pub(in crate::double) struct View {
-    /// Everybody whom it knows, itself among them.
+    /// Everybody whom it knows, itself among them. Put in only by [`insert`](View::insert).
     pub peers: Slab<Peer>,
     /// Where they are, by id: every loop over peers goes by it, so that the order is always the same.
     pub by_id: BTreeMap<NodeId, PeerKey>,
@@ -46,52 +59,95 @@ pub(in crate::double) struct View {
     /// Messages sent and received, by kind, for CLUSTER INFO: ping, pong, meet, fail, publish, auth-req, auth-ack, update, mfstart, module, publishshard.
     pub sent: [u64; 11],
     pub received: [u64; 11],
+    /// The address at which other nodes reach it: what a socket would tell. It is taken for its own when a node comes to meet it, and sent as
+    /// [`Header::seen_ip`]. `127.0.0.1` if nobody sets another one.
+    pub address: String,
+    /// A bug of the protocol that it has, put in on purpose.
+    pub sabotage: Option<Sabotage>,
     pub(super) effects: Vec<Effect>,
+    /// The peers in the order of `by_id`, for loops that change peers and for chance.
+    pub(super) order: Vec<PeerKey>,
+    /// Whose a link is: opened from here, or accepted and its sender known.
+    pub(super) links: BTreeMap<LinkId, PeerKey>,
+    /// What was sent on links that do not stand yet.
+    pub(super) queued: Vec<(LinkId, Message)>,
+    pub(super) number: u32,
+    pub(super) links_made: u32,
+    /// Until when, in seconds since 1970, a forgotten node may not come back.
+    pub(super) bans: BTreeMap<NodeId, i64>,
+    /// Slots whose owner has ceased to claim them while nobody else does: not to be told of in UPDATE.
+    pub(super) unclaimed: SlotSet,
+    /// How many peers were suspected when the last tick began.
+    pub(super) suspected: usize,
+    pub(super) ticks: u64,
+    pub(super) election: Election,
+    pub(super) manual: Manual,
+    pub(super) history: StateHistory,
+    pub(super) todo: Todo,
+    /// The last header that was sent: most are the same as the one before.
+    pub(super) header: Option<Arc<Header>>,
+    /// Slots whose shard channels end here, until [`settle`](View::settle) says so.
+    pub(super) lost: Option<SlotSet>,
+    /// `cluster-announce-ip` as it was last.
+    pub(super) announced_ip: String,
+    /// It was started again and has not yet compared its keys with its slots.
+    pub(super) check_keys: bool,
 }
 
 impl View {
     /// A node that knows nobody. `number`: of all nodes of the cluster's life it alone has this one; its links' numbers are made from it.
     pub fn new(number: u32, me: NodeId, port: u16, bus_port: u16, now: i64) -> View {
-        let _ = (number, me, port, bus_port, now);
-        unimplemented!()
+        let flags = Flags {
+            master: true,
+            ..Flags::default()
+        };
+        let mut view = View::without_peers(number);
+        view.effects.push(Effect::Log(format!(
+            "No cluster configuration found, I'm {me}"
+        )));
+        view.me = view.insert(Peer {
+            port,
+            bus_port,
+            ..Peer::new(me, flags, now)
+        });
+        view
     }
 
-    /// What is left of it when the node was stopped and is started again: what stands in `nodes.conf`.
-    pub fn restarted(self, now: i64) -> View {
-        let _ = now;
-        unimplemented!()
-    }
-
-    // What happens.
-
-    /// A tenth of a second has passed: `clusterCron`.
-    pub fn tick(&mut self, around: &mut Around<'_>) {
-        let _ = around;
-        unimplemented!()
-    }
-
-    /// Said after everything else that was told, once: what only has to be done in the end is done now (`clusterBeforeSleep`).
-    pub fn settle(&mut self, around: &mut Around<'_>) {
-        let _ = around;
-        unimplemented!()
-    }
-
-    /// A link that was opened stands.
-    pub fn connected(&mut self, link: LinkId, around: &mut Around<'_>) {
-        let _ = (link, around);
-        unimplemented!()
-    }
-
-    /// A link, opened or accepted, was closed by the other side, or could not be opened.
-    pub fn closed(&mut self, link: LinkId, around: &mut Around<'_>) {
-        let _ = (link, around);
-        unimplemented!()
-    }
-
-    /// A message came on a link, opened or accepted.
-    pub fn receive(&mut self, link: LinkId, message: Message, around: &mut Around<'_>) {
-        let _ = (link, message, around);
-        unimplemented!()
+    pub(super) fn without_peers(number: u32) -> View {
+        View {
+            peers: Slab::new(),
+            by_id: BTreeMap::new(),
+            me: PeerKey(0),
+            owners: vec![None; usize::from(SLOTS)].into_boxed_slice(),
+            migrating: BTreeMap::new(),
+            importing: BTreeMap::new(),
+            current_epoch: 0,
+            last_vote_epoch: 0,
+            ok: false,
+            size: 1,
+            sent: [0; 11],
+            received: [0; 11],
+            address: "127.0.0.1".to_owned(),
+            sabotage: None,
+            effects: Vec::new(),
+            order: Vec::new(),
+            links: BTreeMap::new(),
+            queued: Vec::new(),
+            number,
+            links_made: 0,
+            bans: BTreeMap::new(),
+            unclaimed: SlotSet::new(),
+            suspected: 0,
+            ticks: 0,
+            election: Election::default(),
+            manual: Manual::default(),
+            history: StateHistory::default(),
+            todo: Todo::default(),
+            header: None,
+            lost: None,
+            announced_ip: String::new(),
+            check_keys: false,
+        }
     }
 
     /// What is to be done, in this order.
@@ -99,55 +155,29 @@ impl View {
         std::mem::take(&mut self.effects)
     }
 
-    // What an operator wants. Whether it may be done is checked before, by the command.
-
-    /// CLUSTER MEET. `false`: it is under way already, or this is no address.
-    pub fn meet(&mut self, ip: &str, port: u16, bus_port: u16, around: &mut Around<'_>) -> bool {
-        let _ = (ip, port, bus_port, around);
-        unimplemented!()
+    /// Said after everything else that was told, once: what only has to be done in the end is done now (`clusterBeforeSleep`).
+    pub fn settle(&mut self, around: &mut Around<'_>) {
+        self.take_settings(around);
+        let todo = std::mem::take(&mut self.todo);
+        if todo.manual_failover {
+            if self.myself().flags.replica {
+                self.go_on_with_manual_failover(around);
+                self.go_on_with_election(around);
+            }
+        } else if todo.failover {
+            self.go_on_with_election(around);
+        }
+        if todo.state {
+            self.update_state(around);
+        }
+        if let Some(slots) = self.lost.take() {
+            self.effects.push(Effect::DropChannels(Arc::new(slots)));
+        }
     }
 
-    /// CLUSTER FORGET: for a minute nobody can bring it back.
-    pub fn forget(&mut self, peer: PeerKey, around: &mut Around<'_>) {
-        let _ = (peer, around);
-        unimplemented!()
-    }
-
-    /// CLUSTER REPLICATE.
-    pub fn follow(&mut self, master: PeerKey, around: &mut Around<'_>) {
-        let _ = (master, around);
-        unimplemented!()
-    }
-
-    /// A slot has this owner from now on, or none: `clusterAddSlot`, `clusterDelSlot`. Does not look at `migrating` and `importing`.
-    pub fn give_slot(&mut self, slot: Slot, owner: Option<PeerKey>) {
-        let _ = (slot, owner);
-        unimplemented!()
-    }
-
-    /// CLUSTER SETSLOT NODE, with all that it brings: the ends of `migrating` and `importing`, a new epoch for a slot that was imported, a master that has lost
-    /// its last slot.
-    pub fn assign_slot(&mut self, slot: Slot, owner: PeerKey, around: &mut Around<'_>) {
-        let _ = (slot, owner, around);
-        unimplemented!()
-    }
-
-    /// CLUSTER FAILOVER.
-    pub fn fail_over(&mut self, how: Failover, around: &mut Around<'_>) {
-        let _ = (how, around);
-        unimplemented!()
-    }
-
-    /// CLUSTER RESET.
-    pub fn reset(&mut self, hard: bool, around: &mut Around<'_>) {
-        let _ = (hard, around);
-        unimplemented!()
-    }
-
-    /// CLUSTER BUMPEPOCH: whether the epoch was changed.
-    pub fn bump_epoch(&mut self, around: &mut Around<'_>) -> bool {
-        let _ = around;
-        unimplemented!()
+    /// Something that clients see has changed; `cluster_state` and the rest are to be looked at in [`settle`](Self::settle).
+    pub fn note_change(&mut self) {
+        self.todo.state = true;
     }
 
     /// PUBLISH and SPUBLISH: to all others, or to the nodes of the same shard.
@@ -158,19 +188,58 @@ impl View {
         sharded: bool,
         around: &mut Around<'_>,
     ) {
-        let _ = (channel, message, sharded, around);
-        unimplemented!()
+        let body = super::message::Body::Publish {
+            channel: channel.to_vec(),
+            message: message.to_vec(),
+            sharded,
+        };
+        if !sharded {
+            self.broadcast(body, false, around);
+            return;
+        }
+        let me = self.myself();
+        let master = if me.flags.master {
+            Some(self.me)
+        } else {
+            me.replica_of
+        };
+        let Some(master) = master else { return };
+        let mut shard = vec![master];
+        shard.extend(&self.peer(master).replicas);
+        for key in shard {
+            let peer = self.peer(key);
+            if key != self.me
+                && !peer.flags.handshake
+                && let Some(link) = peer.link
+            {
+                let header = self.header(false, around);
+                let body = body.clone();
+                self.send(link.id, Message { header, body });
+            }
+        }
     }
 
-    /// Something that clients see has changed; `cluster_state` and the rest are to be looked at in [`settle`](Self::settle).
-    pub fn note_change(&mut self) {
-        unimplemented!()
+    /// Settings that are part of what others are told.
+    pub(super) fn take_settings(&mut self, around: &Around<'_>) {
+        let settings = around.settings;
+        let changed_ip = self.announced_ip != settings.announced_ip;
+        let me = &mut self.peers[usize::from(self.me.0)];
+        if me.hostname != settings.hostname {
+            me.hostname.clone_from(&settings.hostname);
+        }
+        if me.flags.no_failover != settings.no_failover {
+            me.flags.no_failover = settings.no_failover;
+            self.todo.state = true;
+        }
+        if changed_ip {
+            // Without one it is found out again by the next that comes to meet.
+            me.ip.clone_from(&settings.announced_ip);
+            self.announced_ip.clone_from(&settings.announced_ip);
+        }
     }
 
-    /// CLUSTER COUNT-FAILURE-REPORTS.
-    pub fn failure_reports(&mut self, peer: PeerKey, around: &Around<'_>) -> usize {
-        let _ = (peer, around);
-        unimplemented!()
+    pub(super) fn log(&mut self, line: impl Into<String>) {
+        self.effects.push(Effect::Log(line.into()));
     }
 
     // What is known.
@@ -185,6 +254,10 @@ impl View {
         &self.peers[usize::from(key.0)]
     }
 
+    pub(super) fn peer_mut(&mut self, key: PeerKey) -> &mut Peer {
+        &mut self.peers[usize::from(key.0)]
+    }
+
     /// A node by its id, also one in handshake.
     pub fn find(&self, id: NodeId) -> Option<PeerKey> {
         self.by_id.get(&id).copied()
@@ -193,5 +266,10 @@ impl View {
     /// Who serves a slot.
     pub fn owner(&self, slot: Slot) -> Option<PeerKey> {
         self.owners[usize::from(slot.get())]
+    }
+
+    /// Whether it has this bug.
+    pub(super) fn sabotaged(&self, bug: Sabotage) -> bool {
+        self.sabotage == Some(bug)
     }
 }

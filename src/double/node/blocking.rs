@@ -181,10 +181,14 @@ impl Server {
             self.stats.by_command(command).calls += 1;
         }
         self.unblock(key);
+        let replicas = match otherwise {
+            Otherwise::Replicas { offset, .. } => self.replicas_at(offset),
+            Otherwise::NullArray => 0,
+        };
         if let Some(client) = self.clients.get_mut(key.0) {
             match otherwise {
                 Otherwise::NullArray => client.out.null_array(),
-                Otherwise::Zero => client.out.int(0),
+                Otherwise::Replicas { .. } => client.out.int(replicas as i64),
             }
         }
         self.has_output(key);

@@ -11,6 +11,7 @@ use super::keyspace::value::Kind;
 use super::out::Out;
 use super::table::CommandId;
 use super::tracking::Tracked;
+use crate::cluster::Slot;
 use crate::double::request::Parser;
 
 /// The place of a client in [`Server::clients`](super::server::Server::clients). It is given away again when the client is gone; whatever names one is
@@ -78,12 +79,20 @@ pub(in crate::double::node) struct Client {
     pub unread_since: Option<i64>,
     /// CLIENT NO-EVICT.
     pub no_evict: bool,
+    /// ASKING: its next command is also for a slot that is only on its way here.
+    pub asking: bool,
+    /// READONLY: it reads from a replica what the replica's master serves.
+    pub read_only: bool,
+    /// The slot of the command that is being executed, if this is a cluster's node and the command has keys.
+    pub slot: Option<Slot>,
     /// When it came, in milliseconds since 1970.
     pub since: i64,
     /// When it last sent or was sent anything, in milliseconds since 1970.
     pub active: i64,
     /// Its last command.
     pub command: Option<CommandId>,
+    /// The replication offset behind its last command: what WAIT waits for.
+    pub written: i64,
 }
 
 /// Whether a connection is to end.
@@ -150,8 +159,8 @@ pub(in crate::double::node) struct Blocked {
 pub(in crate::double::node) enum Otherwise {
     /// Nothing, as an array.
     NullArray,
-    /// How many replicas have got as far: WAIT.
-    Zero,
+    /// How many replicas have got as far as `offset`, be they as many as wanted or not: WAIT.
+    Replicas { wanted: usize, offset: i64 },
 }
 
 impl Client {
@@ -187,9 +196,13 @@ impl Client {
             monitor: false,
             unread_since: None,
             no_evict: false,
+            asking: false,
+            read_only: false,
+            slot: None,
             since: now,
             active: now,
             command: None,
+            written: 0,
         }
     }
 

@@ -5,6 +5,7 @@ use super::client::{ClientKey, Closing, Queued, Replies};
 use super::commands::{Handler, Registry};
 use super::failure::{Failure, Outcome};
 use super::out::Out;
+use super::presents::Presents;
 use super::server::Server;
 use super::table::{CommandId, Flags, Spec, Table};
 
@@ -45,6 +46,11 @@ impl Server {
             return;
         };
         client.active = self.now;
+        if client.asking && client.transaction.is_none() {
+            let just_said = client.command == Table::redis_7_0().find(b"asking");
+            client.asking = just_said;
+        }
+        client.written = self.replication.written();
         if client.replies != Replies::On {
             // What subscriptions are answered with are messages, and they always come.
             let message = client
@@ -71,7 +77,7 @@ impl Server {
     fn checked(&mut self, key: ClientKey, args: &[&[u8]], out: &mut Out) -> Result<(), Vec<u8>> {
         let table = Table::redis_7_0();
         let registry = Registry::get();
-        let found = look_up(table, registry, args);
+        let found = look_up(table, registry, self.presents, args);
         let client = &mut self.clients[key.0];
         client.command = match &found {
             Ok((id, _)) => Some(*id),
@@ -81,6 +87,9 @@ impl Server {
         let (id, handler) = match found {
             Ok(found) => found,
             Err(unfit) => {
+                if self.presents.is_newer_command(args) {
+                    return self.newer_command(out).map_err(Failure::into_words);
+                }
                 if let Some(transaction) = &mut client.transaction {
                     transaction.failed = true;
                 }
@@ -102,21 +111,28 @@ impl Server {
                 {
                     self.clients[key.0].closing = Closing::Now;
                 }
-                return Err(unfit.into_words());
+                return Err(unfit.into_words(self.presents, args));
             }
         };
         let spec = table.spec(id);
-        let refused = self.refused(key, args, spec);
-        let client = &mut self.clients[key.0];
-        if let Some(failure) = refused {
-            if let Some(transaction) = &mut client.transaction {
+        if let Some(refusal) = self.refused(key, id, args, spec) {
+            if let Some(transaction) = &mut self.clients[key.0].transaction {
                 transaction.failed = true;
             }
             self.stats.by_command(id).rejected += 1;
-            if spec.name == "exec" {
-                return Err(self.exec_refused(key, &failure.0));
-            }
-            return Err(failure.0.into_owned().into_bytes());
+            let failure = match refusal {
+                Refusal::Elsewhere(failure) => {
+                    if spec.name == "exec" {
+                        self.abort(key);
+                    }
+                    failure
+                }
+                Refusal::Here(failure) if spec.name == "exec" => {
+                    return Err(self.exec_refused(key, &failure.0));
+                }
+                Refusal::Here(failure) => failure,
+            };
+            return Err(failure.into_words());
         }
         if self.pause.is_asked_for() && self.holds(key, spec) {
             return Ok(());
@@ -148,7 +164,7 @@ impl Server {
             origin: Origin::Client,
         };
         self.call_with(handler, prepared, out)
-            .map_err(|failure| failure.0.into_owned().into_bytes())
+            .map_err(Failure::into_words)
     }
 
     /// EXEC was refused: that is the end of the transaction.
@@ -159,7 +175,29 @@ impl Server {
     }
 
     /// What stands against executing a command that is there and has the right number of arguments.
-    fn refused(&mut self, key: ClientKey, args: &[&[u8]], spec: &Spec) -> Option<Failure> {
+    fn refused(
+        &mut self,
+        key: ClientKey,
+        id: CommandId,
+        args: &[&[u8]],
+        spec: &Spec,
+    ) -> Option<Refusal> {
+        if let Some(failure) = self.barred(key, args, spec) {
+            return Some(Refusal::Here(failure));
+        }
+        if self.cluster.is_some() {
+            let routed = self.route(key, id, args);
+            self.clients[key.0].slot = routed.unwrap_or_default();
+            if let Err(redirect) = routed {
+                let words = self.redirect_words(redirect);
+                return Some(Refusal::Elsewhere(Failure::told(words)));
+            }
+        }
+        self.untimely(key, spec).map(Refusal::Here)
+    }
+
+    /// What stands against a command wherever it is executed.
+    fn barred(&mut self, key: ClientKey, args: &[&[u8]], spec: &Spec) -> Option<Failure> {
         if let Some(words) = self.injected.meets(args) {
             return Some(Failure::told(words));
         }
@@ -182,6 +220,15 @@ impl Server {
         if !client.authenticated && !spec.flags.has(Flags::NO_AUTH) && !self.acl.is_open() {
             return Some(Failure::text("NOAUTH Authentication required."));
         }
+        None
+    }
+
+    /// What stands against executing a command here and now.
+    fn untimely(&self, key: ClientKey, spec: &Spec) -> Option<Failure> {
+        if let Some(failure) = self.refused_by_role(key, spec) {
+            return Some(failure);
+        }
+        let client = &self.clients[key.0];
         if !client.out.resp3
             && client.subscriptions() > 0
             && !matches!(
@@ -226,6 +273,7 @@ impl Server {
     ) -> Outcome {
         let before = out.len();
         let began = self.measured;
+        let dirty = self.dirty;
         self.before_call(&prepared);
         let outcome = handler(&mut Call {
             server: self,
@@ -240,6 +288,9 @@ impl Server {
         let failed = outcome.is_err() || out.bytes.get(before) == Some(&b'-');
         if !self.own_messages.is_empty() && outcome.is_ok() && prepared.origin != Origin::Script {
             self.put_own_messages(out, before);
+        }
+        if self.replication.feeds() {
+            self.propagate(&prepared, self.dirty != dirty);
         }
         self.note_call(&prepared, began, wrote, failed);
         outcome
@@ -261,6 +312,14 @@ impl Server {
     }
 }
 
+/// Why a command is not executed.
+enum Refusal {
+    /// It may not be.
+    Here(Failure),
+    /// Another node of the cluster is to be asked, or none can be.
+    Elsewhere(Failure),
+}
+
 /// Why words are no command that can be executed.
 #[derive(Debug)]
 pub(super) enum Unfit {
@@ -271,10 +330,19 @@ pub(super) enum Unfit {
 }
 
 impl Unfit {
-    fn into_words(self) -> Vec<u8> {
+    fn into_words(self, presents: Presents, args: &[&[u8]]) -> Vec<u8> {
         match self {
             Unfit::Unknown(words) => words,
-            Unfit::Arity(name) => Failure::arity(name).0.into_owned().into_bytes(),
+            // Until 6.2 a subcommand had no number of arguments of its own.
+            Unfit::Arity(name) if presents < Presents::V7_0 && name.contains('|') => {
+                let (container, _) = name.split_once('|').unwrap_or_default();
+                unknown_subcommand(
+                    presents,
+                    container,
+                    args.get(1).copied().unwrap_or_default(),
+                )
+            }
+            Unfit::Arity(name) => Failure::arity(name).into_words(),
         }
     }
 }
@@ -283,11 +351,13 @@ impl Unfit {
 pub(super) fn look_up(
     table: &Table,
     registry: &Registry,
+    presents: Presents,
     args: &[&[u8]],
 ) -> Result<(CommandId, Handler), Unfit> {
     let name = args.first().copied().unwrap_or_default();
-    let Some(mut id) = table.find(name) else {
-        return Err(Unfit::Unknown(unknown(args)));
+    let found = table.find(name);
+    let Some(mut id) = found.filter(|id| presents.has(table.spec(*id))) else {
+        return Err(Unfit::Unknown(unknown(presents, args)));
     };
     let mut spec = table.spec(id);
     if !spec.subcommands.is_empty()
@@ -295,7 +365,7 @@ pub(super) fn look_up(
     {
         match table
             .subcommand(id, word)
-            .filter(|id| registry.handler(*id).is_some())
+            .filter(|id| registry.handler(*id).is_some() && presents.has(table.spec(*id)))
         {
             Some(subcommand) => {
                 id = subcommand;
@@ -303,7 +373,9 @@ pub(super) fn look_up(
             }
             // A container may be a command by itself: COMMAND.
             None if registry.has_subcommands(spec) => {
-                return Err(Unfit::Unknown(unknown_subcommand(spec, word)));
+                return Err(Unfit::Unknown(unknown_subcommand(
+                    presents, spec.name, word,
+                )));
             }
             None => {}
         }
@@ -313,7 +385,7 @@ pub(super) fn look_up(
         if registry.has_subcommands(spec) {
             return Err(Unfit::Arity(spec.name));
         }
-        return Err(Unfit::Unknown(unknown(args)));
+        return Err(Unfit::Unknown(unknown(presents, args)));
     };
     let count = args.len() as i32;
     if (arity > 0 && count != arity) || count < -arity {
@@ -325,11 +397,15 @@ pub(super) fn look_up(
 /// As much of what a client sent as an error quotes.
 const QUOTED: usize = 128;
 
-fn unknown(args: &[&[u8]]) -> Vec<u8> {
+fn unknown(presents: Presents, args: &[&[u8]]) -> Vec<u8> {
     let cut = |word: &[u8], to: usize| -> Vec<u8> {
         // Redis prints it as a C string.
         let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
         word.get(..to).unwrap_or(word).to_vec()
+    };
+    let (open, close, gap): (u8, u8, &[u8]) = match presents < Presents::V7_0 {
+        true => (b'`', b'`', b", "),
+        false => (b'\'', b'\'', b" "),
     };
     let mut quoted = Vec::new();
     for word in args.iter().skip(1) {
@@ -337,28 +413,35 @@ fn unknown(args: &[&[u8]]) -> Vec<u8> {
             break;
         }
         let room = QUOTED - quoted.len();
-        quoted.push(b'\'');
+        quoted.push(open);
         quoted.extend(cut(word, room));
-        quoted.extend_from_slice(b"' ");
+        quoted.push(close);
+        quoted.extend_from_slice(gap);
     }
     let name = cut(args.first().copied().unwrap_or_default(), QUOTED);
     [
-        b"ERR unknown command '",
-        &*name,
-        b"', with args beginning with: ",
-        &*quoted,
+        &b"ERR unknown command "[..],
+        &[open],
+        &name,
+        &[close],
+        b", with args beginning with: ",
+        &quoted,
     ]
     .concat()
 }
 
-fn unknown_subcommand(spec: &Spec, word: &[u8]) -> Vec<u8> {
+fn unknown_subcommand(presents: Presents, container: &str, word: &[u8]) -> Vec<u8> {
     let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
     let word = word.get(..QUOTED).unwrap_or(word);
+    let words: &[u8] = match presents < Presents::V7_0 {
+        true => b"ERR Unknown subcommand or wrong number of arguments for '",
+        false => b"ERR unknown subcommand '",
+    };
     [
-        b"ERR unknown subcommand '",
+        words,
         word,
         b"'. Try ",
-        spec.name.to_ascii_uppercase().as_bytes(),
+        container.to_ascii_uppercase().as_bytes(),
         b" HELP.",
     ]
     .concat()

@@ -37,6 +37,11 @@ impl Failure {
         Failure(Cow::Owned(words))
     }
 
+    /// The words as bytes.
+    pub fn into_words(self) -> Vec<u8> {
+        self.0.into_owned().into_bytes()
+    }
+
     /// `ERR wrong number of arguments for 'get' command`.
     pub fn arity(command: &str) -> Failure {
         Failure::told(format!(

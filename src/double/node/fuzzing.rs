@@ -77,7 +77,7 @@ pub fn commands(bytes: &[u8]) {
     static NODE: OnceLock<Host> = OnceLock::new();
     let node = NODE.get_or_init(|| {
         let address = (std::net::Ipv4Addr::LOCALHOST, 0).into();
-        let started = Host::start(address, Clock::stepped(), Config::default());
+        let started = Host::lone(address, Clock::stepped(), Config::default());
         started.expect("a port").0
     });
     let bytes = bytes.to_vec();

@@ -1,7 +1,8 @@
-//! The thread that a node lives on, and its loop: wait for something to happen, do it, send what came of it.
+//! The thread that nodes live on, and how others have something done there.
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -10,21 +11,20 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 
 use super::config::Config;
-use super::net::{Inbox, Job, Net};
+use super::net::{Job, Shared, place_of};
 use super::server::Server;
+use super::world::{Newcomer, Weather, World};
 use crate::double::Clock;
 
 /// The token that wakes the loop for a [`Job`].
 const WAKE: Token = Token(0);
-/// The first token of the sockets.
-const SOCKETS: usize = 1;
 
 /// How much of its stack a node's thread may use, in bytes: a script's reply may be nested 8,000 times.
 const STACK: usize = 32 * 1024 * 1024;
 
-/// A node's thread. Ends with this value.
+/// The thread of a world. Ends with this value.
 #[derive(Debug)]
-pub(super) struct Host {
+pub(in crate::double) struct Host {
     jobs: mpsc::Sender<Job>,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
@@ -32,57 +32,100 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Listens on `address` and starts the thread. Where it listens: the port may have been left open.
-    pub fn start(
+    /// Starts the thread of a world that has no nodes yet.
+    pub fn start(clock: Clock, weather: Weather, seed: u64) -> io::Result<Host> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        clock.wakes(Arc::downgrade(&waker));
+        let (sender, jobs) = mpsc::channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("nodes".to_owned())
+            .stack_size(STACK)
+            // The world is made there: not all of it may change threads.
+            .spawn(move || {
+                // Without it there is nothing to be done, and whoever asks is told so by the thread being gone.
+                if let Ok(shared) = Shared::new(poll, jobs, ends) {
+                    World::new(Rc::new(shared), clock, weather, seed).run();
+                }
+            })?;
+        Ok(Host {
+            jobs: sender,
+            stop,
+            waker,
+            thread: Some(thread),
+        })
+    }
+
+    /// A world with one node, which is in no cluster. Where it listens: the port may have been left open.
+    pub fn lone(
         address: SocketAddr,
         clock: Clock,
         config: Config,
     ) -> io::Result<(Host, SocketAddr)> {
         let listener = std::net::TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let mut config = config;
         // A number is never refused.
         let _ = config.set_at_start("port", &address.port().to_string());
         raise_file_limit(config.max_clients);
-        let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-        clock.wakes(Arc::downgrade(&waker));
-        let listener = mio::net::TcpListener::from_std(listener);
-        let (sender, jobs) = mpsc::channel();
-        let stop = Arc::new(AtomicBool::new(false));
-        let inbox = Inbox {
-            jobs,
-            stop: Arc::clone(&stop),
+        let weather = Weather {
+            delay: 0..0,
+            loss: 0.0,
         };
-        let net = Net::new(poll, listener, SOCKETS, inbox)?;
-        let thread = std::thread::Builder::new()
-            .name(format!("node {}", address.port()))
-            .stack_size(STACK)
-            // The server is made there: not all of it may change threads.
-            .spawn(move || run(Server::new(clock, config, net)))?;
-        let host = Host {
-            jobs: sender,
-            stop,
-            waker,
-            thread: Some(thread),
+        let host = Host::start(clock, weather, 0)?;
+        let newcomer = Newcomer {
+            address,
+            listener: Some(listener),
+            config,
+            in_cluster: false,
+            bus_port: 0,
         };
+        let added = host.with_world(|world| world.add(newcomer));
+        added.unwrap_or_else(|| Err(io::Error::other("the node's thread has ended")))?;
         Ok((host, address))
     }
 
-    /// Has something done by the node's thread, and waits for what comes of it. `None`: the thread is gone.
+    /// Has something done by the thread's first node, and waits for what comes of it. `None`: the thread is gone.
     pub fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Server) -> T + Send + 'static,
     ) -> Option<T> {
+        self.run_at(0, job)
+    }
+
+    /// The same by the node at this place.
+    pub fn run_at<T: Send + 'static>(
+        &self,
+        place: usize,
+        job: impl FnOnce(&mut Server) -> T + Send + 'static,
+    ) -> Option<T> {
         let (send, receive) = mpsc::sync_channel(1);
-        let job: Job = Box::new(move |server| {
+        let job = Box::new(move |server: &mut Server| {
             // Whoever asked may have gone.
             let _ = send.send(job(server));
         });
-        self.jobs.send(job).ok()?;
-        self.waker.wake().ok()?;
+        self.give(Job::Node(place, job))?;
         receive.recv().ok()
+    }
+
+    /// The same by all nodes together.
+    pub fn with_world<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut World) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (send, receive) = mpsc::sync_channel(1);
+        let job = Box::new(move |world: &mut World| {
+            let _ = send.send(job(world));
+        });
+        self.give(Job::World(job))?;
+        receive.recv().ok()
+    }
+
+    fn give(&self, job: Job) -> Option<()> {
+        self.jobs.send(job).ok()?;
+        self.waker.wake().ok()
     }
 }
 
@@ -98,7 +141,7 @@ impl Drop for Host {
 
 /// Sees to it that so many clients can be connected, as redis-server does it, as far as the operating system allows. The process is the test's, and the clients may
 /// be its own as well: there is room for both ends.
-fn raise_file_limit(clients: usize) {
+pub(in crate::double) fn raise_file_limit(clients: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let wanted = (clients as u64).saturating_mul(2).saturating_add(1024);
@@ -115,55 +158,29 @@ fn raise_file_limit(clients: usize) {
     }
 }
 
-fn run(mut server: Server) {
-    let mut events = Events::with_capacity(1024);
-    loop {
-        let wait = match server.has_more_to_do() {
-            true => Some(Duration::ZERO),
-            false => server.clock.wait_until(server.next_moment()),
-        };
-        if server.net.wait(&mut events, wait).is_err() || server.net.is_stopping() {
-            return;
-        }
-        server.look_at_the_clock();
-        server.turn_all(&events);
-        if server.net.is_stopping() {
-            return;
-        }
-        server.end_round();
-    }
-}
-
 impl Server {
-    /// Gives everybody a turn who has something to be done.
-    fn turn_all(&mut self, events: &Events) {
-        // All of them are noted first: what is still to be done must not be known to this call only, in case somebody's script takes long.
-        for event in events {
-            match event.token() {
-                WAKE => {}
-                token => self.woken(token, event.is_read_closed()),
-            }
-        }
-        self.do_jobs();
-        self.feed_the_hungry();
-    }
-
-    fn do_jobs(&mut self) {
-        while let Some(job) = self.net.next_job() {
-            job(self);
-        }
-    }
-
-    /// The same as the loop does it, for others than the one whose script is being run; from inside this script.
+    /// The same as the loop does it, for others than the one whose script is being run; from inside this script. Other nodes of the same thread wait.
     pub(super) fn turn_from_inside(&mut self) {
+        let shared = Rc::clone(self.net.shared());
         let mut events = Events::with_capacity(128);
-        if self.net.wait(&mut events, Some(Duration::ZERO)).is_err() {
+        if shared.wait(&mut events, Some(Duration::ZERO)).is_err() {
             return;
         }
         // They are for the script's own client, and wait for its reply.
         let own_messages = std::mem::take(&mut self.own_messages);
         let scratch = self.net.lend_scratch();
-        self.turn_all(&events);
+        for event in &events {
+            let (token, hung_up) = (event.token(), event.is_read_closed());
+            match place_of(token) {
+                Some(place) if place == self.net.place => self.woken(token, hung_up),
+                Some(_) => shared.wake_later(token, hung_up),
+                None => {}
+            }
+        }
+        while let Some(job) = shared.next_job_of(self.net.place) {
+            job(self);
+        }
+        self.feed_the_hungry();
         self.send_all();
         self.net.take_back_scratch(scratch);
         self.own_messages = own_messages;

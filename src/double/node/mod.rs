@@ -5,19 +5,22 @@ mod after_call;
 mod blocking;
 mod call;
 mod client;
+#[cfg(test)]
+mod clustered;
 mod commands;
-mod config;
+pub(super) mod config;
 mod dispatch;
 mod element;
 mod failure;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod glob;
-mod host;
+pub(super) mod host;
 mod inject;
 mod keyspace;
 mod latency;
 mod limits;
+mod lost_slots;
 mod membership;
 mod monitor;
 mod net;
@@ -25,15 +28,19 @@ mod notify;
 mod number;
 mod out;
 mod pause;
+pub(super) mod peers;
+mod presents;
 mod rdb;
 #[cfg(test)]
 mod reference;
 mod replication;
+mod routing;
 mod server;
 mod slowlog;
 mod table;
 mod tracking;
 mod wires;
+pub(super) mod world;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -125,7 +132,7 @@ impl NodeBuilder {
         }
         let clock = self.clock.unwrap_or_else(Clock::natural);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let (host, address) = Host::start(address, clock.clone(), config)?;
+        let (host, address) = Host::lone(address, clock.clone(), config)?;
         Ok(Node {
             host,
             address,

@@ -2,18 +2,22 @@
 //!
 //! Sockets tell when something is new (edges, not levels), so each is read until it is empty or its turn is over; then it is `hungry` and gets another turn.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 
 use super::client::{Client, ClientKey, Closing};
 use super::out::Out;
 use super::server::Server;
+use super::world::World;
 use crate::double::request::{Found, Limits};
 
 /// How much is read in one turn, so that nobody keeps the others waiting.
@@ -25,21 +29,107 @@ const WAITING_INPUT: usize = 1024 * 1024;
 /// A buffer larger than this is given back when it is empty.
 const KEPT: usize = 64 * 1024;
 
-/// Something to be done by the node's own thread.
-pub(super) type Job = Box<dyn FnOnce(&mut Server) + Send>;
+/// Something to be done by the nodes' own thread.
+pub(super) enum Job {
+    /// By one node. It is done at once, even while that node's script goes on.
+    Node(usize, Box<dyn FnOnce(&mut Server) + Send>),
+    /// By all of them together.
+    World(Box<dyn FnOnce(&mut World) + Send>),
+}
 
-/// What the thread is told by others.
-pub(super) struct Inbox {
-    pub jobs: mpsc::Receiver<Job>,
-    /// The node is to stop.
-    pub stop: Arc<AtomicBool>,
+/// What the nodes of one thread share: what they wait with, and what the thread is told by others.
+pub(in crate::double) struct Shared {
+    poll: RefCell<Poll>,
+    registry: Registry,
+    jobs: mpsc::Receiver<Job>,
+    /// The thread is to end.
+    stop: Arc<AtomicBool>,
+    /// What came while a script was being run, and is for others than this script's node.
+    later: RefCell<VecDeque<Job>>,
+    /// The same of what is new at sockets.
+    woken_later: RefCell<Vec<(Token, bool)>>,
+}
+
+impl Shared {
+    pub fn new(poll: Poll, jobs: mpsc::Receiver<Job>, stop: Arc<AtomicBool>) -> io::Result<Shared> {
+        let registry = poll.registry().try_clone()?;
+        Ok(Shared {
+            poll: RefCell::new(poll),
+            registry,
+            jobs,
+            stop,
+            later: RefCell::default(),
+            woken_later: RefCell::default(),
+        })
+    }
+
+    /// Waits until something happens.
+    pub fn wait(&self, events: &mut Events, longest: Option<Duration>) -> io::Result<()> {
+        match self.poll.borrow_mut().poll(events, longest) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the thread is to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// What somebody wants to have done.
+    pub fn next_job(&self) -> Option<Job> {
+        let late = self.later.borrow_mut().pop_front();
+        late.or_else(|| self.jobs.try_recv().ok())
+    }
+
+    /// The same from inside a script of this node: what it can do itself.
+    pub fn next_job_of(&self, place: usize) -> Option<Box<dyn FnOnce(&mut Server) + Send>> {
+        while let Ok(job) = self.jobs.try_recv() {
+            match job {
+                Job::Node(at, job) if at == place => return Some(job),
+                other => self.later.borrow_mut().push_back(other),
+            }
+        }
+        None
+    }
+
+    /// Something is new at a socket of a node that can't look at it now.
+    pub fn wake_later(&self, token: Token, hung_up: bool) {
+        self.woken_later.borrow_mut().push((token, hung_up));
+    }
+
+    /// What was put aside by [`wake_later`](Self::wake_later).
+    pub fn take_woken(&self) -> Vec<(Token, bool)> {
+        std::mem::take(&mut *self.woken_later.borrow_mut())
+    }
+}
+
+/// Tokens of a node's sockets have its place in this part of their number; the lower part counts its sockets.
+const PLACE_SHIFT: u32 = 32;
+
+/// The token of a node's listener.
+fn first_token(place: usize) -> usize {
+    (place + 1) << PLACE_SHIFT
+}
+
+/// The place of the node whose socket has this token. `None`: it is none's.
+pub(super) fn place_of(token: Token) -> Option<usize> {
+    (token.0 >> PLACE_SHIFT).checked_sub(1)
 }
 
 /// The sockets' side of a server.
 pub(in crate::double::node) struct Net {
-    poll: Poll,
-    inbox: Inbox,
+    shared: Rc<Shared>,
+    /// Which of the nodes on its thread it is.
+    pub(super) place: usize,
+    /// This node has been told to stop: SHUTDOWN.
+    stopping: bool,
     listener: Option<TcpListener>,
+    /// Where it is, whether it listens there or not.
+    pub(super) address: SocketAddr,
     /// The token of the listener; those of clients come after it.
     first: usize,
     /// Where what is read lands first.
@@ -53,56 +143,63 @@ pub(in crate::double::node) struct Net {
 }
 
 impl Net {
-    /// Sockets that are registered with tokens from `first` on.
-    pub fn new(
-        poll: Poll,
-        mut listener: TcpListener,
-        first: usize,
-        inbox: Inbox,
-    ) -> io::Result<Net> {
-        poll.registry()
-            .register(&mut listener, Token(first), Interest::READABLE)?;
-        Ok(Net {
-            poll,
-            inbox,
-            listener: Some(listener),
-            first,
-            scratch: vec![0; TURN],
+    /// The sockets of the node at this place.
+    pub fn new(shared: Rc<Shared>, place: usize, address: SocketAddr) -> Net {
+        Net {
+            shared,
+            place,
+            stopping: false,
+            listener: None,
+            address,
+            first: first_token(place),
+            scratch: Vec::new(),
             hungry: VecDeque::new(),
             outgoing: Vec::new(),
             waiting_outside: false,
-        })
+        }
     }
 
-    /// Waits until something happens.
-    pub fn wait(&mut self, events: &mut Events, longest: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(events, longest) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {
-                events.clear();
-                Ok(())
-            }
-            other => other,
+    /// From now on connections are taken from this listener.
+    pub fn listen(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(listener);
+        self.shared
+            .registry
+            .register(&mut listener, Token(self.first), Interest::READABLE)?;
+        self.listener = Some(listener);
+        Ok(())
+    }
+
+    /// No connection is taken any more.
+    pub fn stop_listening(&mut self) {
+        if let Some(mut listener) = self.listener.take() {
+            let _ = self.shared.registry.deregister(&mut listener);
         }
     }
 
     /// The node stops as soon as what it is doing is done; a script that is being run is ended.
-    pub fn stop(&self) {
-        self.inbox.stop.store(true, Ordering::Release);
+    pub fn stop(&mut self) {
+        self.stopping = true;
     }
 
     /// Whether the node is to stop.
     pub fn is_stopping(&self) -> bool {
-        self.inbox.stop.load(Ordering::Acquire)
+        self.stopping || self.shared.is_stopping()
     }
 
-    /// What somebody wants to have done by this thread.
-    pub fn next_job(&self) -> Option<Job> {
-        self.inbox.jobs.try_recv().ok()
+    /// What it shares with the other nodes of its thread.
+    pub fn shared(&self) -> &Rc<Shared> {
+        &self.shared
+    }
+
+    /// Whether something is to be sent.
+    pub fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
     }
 
     /// For a turn inside another one, which has taken the place where what is read lands.
     pub fn lend_scratch(&mut self) -> Vec<u8> {
-        std::mem::replace(&mut self.scratch, vec![0; TURN])
+        std::mem::take(&mut self.scratch)
     }
 
     /// After it.
@@ -172,7 +269,10 @@ impl Server {
         if self.clients.len() >= self.config.max_clients {
             self.stats.rejected += 1;
             // It fits into an empty socket, or the client will do without.
-            let _ = stream.write(b"-ERR max number of clients reached\r\n");
+            let _ = stream.write(match self.cluster {
+                None => &b"-ERR max number of clients reached\r\n"[..],
+                Some(_) => b"-ERR max number of clients + cluster connections reached\r\n",
+            });
             return;
         }
         let _ = stream.set_nodelay(true);
@@ -184,8 +284,8 @@ impl Server {
         let interest = Interest::READABLE | Interest::WRITABLE;
         if self
             .net
-            .poll
-            .registry()
+            .shared
+            .registry
             .register(&mut stream, token, interest)
             .is_err()
         {
@@ -210,6 +310,10 @@ impl Server {
             return;
         }
         let mut buffer = std::mem::take(&mut self.net.scratch);
+        // Made when the first one reads: a node that nobody talks to takes no memory for it.
+        if buffer.is_empty() {
+            buffer = vec![0; TURN];
+        }
         let mut received = 0;
         if client.unread
             && let Some(stream) = &mut client.stream
@@ -417,7 +521,7 @@ impl Server {
         if self.clients.contains(key.0) {
             let mut client = self.clients.remove(key.0);
             if let Some(stream) = &mut client.stream {
-                let _ = self.net.poll.registry().deregister(stream);
+                let _ = self.net.shared.registry.deregister(stream);
             }
             drop(client);
             if self.net.waiting_outside {

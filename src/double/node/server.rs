@@ -1,6 +1,7 @@
 //! All that a node is: one value, used by one thread.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::rc::Rc;
 
 use rand::Rng;
 use slab::Slab;
@@ -18,6 +19,8 @@ use super::membership::Membership;
 use super::net::Net;
 use super::out::Out;
 use super::pause::Pause;
+use super::peers::Peers;
+use super::presents::Presents;
 use super::replication::Replication;
 use super::slowlog::SlowLog;
 use super::tracking::Tracking;
@@ -25,7 +28,7 @@ use super::wires::Wire;
 use crate::double::Clock;
 
 /// A node.
-pub(in crate::double::node) struct Server {
+pub(in crate::double) struct Server {
     /// The time that it lives in.
     pub clock: Clock,
     /// The time, in milliseconds since 1970: taken when something comes in, then it stands still until that is done.
@@ -87,12 +90,20 @@ pub(in crate::double::node) struct Server {
     pub(super) next_look: i64,
     /// Errors that a test wants to see.
     pub injected: Injected,
+    /// Which version of Redis it says that it is.
+    pub presents: Presents,
     /// Its place in a cluster.
     pub cluster: Option<Box<Membership>>,
     /// Its part in replication.
     pub replication: Replication,
     /// What it has to say to other nodes.
     pub wires: Vec<Wire>,
+    /// How many tenths of a second it has been a node of a cluster.
+    pub ticks: u64,
+    /// The other nodes of its world.
+    pub peers: Option<Rc<dyn Peers>>,
+    /// What it has logged, in the words of Redis, oldest first: when, in milliseconds since 1970, and what.
+    pub log: VecDeque<(i64, String)>,
     pub(super) net: Net,
     pub(super) next_client: u64,
     /// Keys that have changed and that somebody waits for, by database.
@@ -221,9 +232,13 @@ impl Server {
             unreading: Vec::new(),
             next_look: 0,
             injected: Injected::default(),
+            presents: Presents::default(),
             cluster: None,
             replication: Replication::default(),
             wires: Vec::new(),
+            ticks: 0,
+            peers: None,
+            log: VecDeque::new(),
             net,
             next_client: 1,
             ready: Vec::new(),
@@ -241,7 +256,12 @@ impl Server {
 
     /// Takes the time.
     pub(super) fn look_at_the_clock(&mut self) {
-        self.now_us = self.clock.unix().as_micros() as i64;
+        self.set_time(self.clock.unix().as_micros() as i64);
+    }
+
+    /// It is this moment, in microseconds since 1970, until it is said to be another one.
+    pub(super) fn set_time(&mut self, now: i64) {
+        self.now_us = now;
         self.now = self.now_us / 1000;
         self.measured = self.now_us;
     }
@@ -250,14 +270,22 @@ impl Server {
     pub fn live(&mut self, db: usize, key: &[u8]) -> Option<usize> {
         let at = self.dbs[db].find(key)?;
         match self.dbs[db].at(at).1.expires() {
-            Some(when) if when < self.now => {
-                if !self.is_paused() {
-                    self.expire(db, key);
-                }
-                None
-            }
+            Some(when) if when < self.now => self.is_over(db, key, at),
             _ => Some(at),
         }
+    }
+
+    /// What [`live`](Self::live) makes of a key that is over.
+    #[cold]
+    fn is_over(&mut self, db: usize, key: &[u8], at: usize) -> Option<usize> {
+        if self.replication.is_applying() {
+            // It is there until the master says something else.
+            return Some(at);
+        }
+        if self.takes_out() {
+            self.expire(db, key);
+        }
+        None
     }
 
     /// The same for a command that reads: counted as a hit or a miss, and as a use.
@@ -300,6 +328,8 @@ impl Server {
     fn expire(&mut self, db: usize, key: &[u8]) {
         if self.dbs[db].remove(key).is_some() {
             self.stats.expired += 1;
+            let lazily = self.config.replication.lazy_ends;
+            self.propagate_removal(db, key, lazily);
             self.changed(db, key, None);
             self.notify(Class::EXPIRED, "expired", key, db);
         }
@@ -307,7 +337,7 @@ impl Server {
 
     /// Takes out all keys whose time is over.
     pub(super) fn expire_due(&mut self) {
-        if !self.expires_by_itself || self.is_paused() {
+        if !self.expires_by_itself || !self.takes_out() {
             return;
         }
         for db in 0..self.dbs.len() {
@@ -319,12 +349,13 @@ impl Server {
                 self.expire(db, &key);
             }
         }
+        self.write_pending_singly();
     }
 
     /// When something is to be done without anybody asking, in milliseconds since 1970.
     pub(super) fn next_moment(&self) -> Option<i64> {
         let keys = self.dbs.iter().filter_map(|db| db.next_end());
-        let expires = self.expires_by_itself && !self.is_paused();
+        let expires = self.expires_by_itself && self.takes_out();
         let ends = self.ends.first().map(|(when, _)| *when);
         // A key's last millisecond is its own.
         keys.filter(|_| expires)
@@ -387,6 +418,8 @@ impl Server {
         self.serve_waiting();
         self.look_over_clients();
         self.broadcast_changes();
+        self.write_pending_singly();
+        self.feed_replicas();
         self.send_all();
     }
 

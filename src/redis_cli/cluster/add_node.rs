@@ -50,6 +50,7 @@ impl Work<'_, '_> {
         self.must(new, &words)?;
         if let Some(master) = master {
             self.await_join()?;
+            self.await_acquaintance(new, master)?;
             let (of, id) = (self.address(master), self.id(master));
             self.info(format_args!(">>> Configure node as replica of {of}.\n"))?;
             self.must(new, &["CLUSTER", "REPLICATE", &id])?;

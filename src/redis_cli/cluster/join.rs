@@ -14,6 +14,9 @@ const POLL: Duration = Duration::from_millis(20);
 /// How long redis-cli waits before its first look. It looks at slots alone, and empty nodes agree on those before they have met.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
+/// How long a node may take to hear of a master of its cluster.
+const ACQUAINTANCE: Duration = Duration::from_secs(15);
+
 impl Work<'_, '_> {
     /// Waits until all nodes agree about the slots, with a dot for every second, and now and then a word on who can't be reached.
     ///
@@ -56,6 +59,21 @@ impl Work<'_, '_> {
             }
         }
         self.agree()
+    }
+
+    /// Waits until the node at `new` knows the one at `other`, some time at most. Joining is about slots, and a master without slots may be heard of
+    /// later: then redis-cli has its CLUSTER REPLICATE refused.
+    pub(super) fn await_acquaintance(&mut self, new: usize, other: usize) -> Flow {
+        let id = self.id(other);
+        let start = Instant::now();
+        loop {
+            let seen = self.ask(new, &["CLUSTER", "NODES"])?;
+            let lines = seen.text().map(lines).unwrap_or_default();
+            if lines.iter().any(|line| line.id == id) || start.elapsed() > ACQUAINTANCE {
+                return Ok(());
+            }
+            std::thread::sleep(POLL);
+        }
     }
 
     /// Tells which nodes' bus ports may be unreachable, and from where.

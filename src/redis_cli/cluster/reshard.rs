@@ -9,6 +9,9 @@ use super::move_slot::Manner;
 use super::plan::plan;
 use super::work::Work;
 
+/// Room for the answer that names a node.
+const ID: usize = 255;
+
 /// How a word names a source.
 enum Source {
     Node(usize),
@@ -63,12 +66,10 @@ impl Work<'_, '_> {
             let id = self.id(*source);
             self.say(format_args!("    Moving slot {slot} from {id}\n"))?;
         }
-        if !self.call.flags.yes {
-            let answer =
-                self.answer("Do you want to proceed with the proposed reshard plan (yes/no)? ")?;
-            if !answer.is_some_and(|answer| answer.starts_with("yes")) {
-                return Ok(false);
-            }
+        if !self.call.flags.yes
+            && !self.agrees("Do you want to proceed with the proposed reshard plan (yes/no)? ")?
+        {
+            return Ok(false);
         }
         let manner = Manner {
             dots: true,
@@ -91,7 +92,8 @@ impl Work<'_, '_> {
             return Ok(count);
         }
         while !(1..=16384).contains(&count) {
-            let answer = self.needed("How many slots do you want to move (from 1 to 16384)? ")?;
+            let answer =
+                self.needed("How many slots do you want to move (from 1 to 16384)? ", 6)?;
             count = leading_integer(answer.as_bytes());
         }
         Ok(count)
@@ -99,18 +101,10 @@ impl Work<'_, '_> {
 
     fn receiver(&mut self) -> Flow<String> {
         loop {
-            let answer = self.needed("What is the receiving node ID? ")?;
+            let answer = self.needed("What is the receiving node ID? ", ID)?;
             if !answer.is_empty() {
                 return Ok(answer);
             }
-        }
-    }
-
-    /// An answer without which nothing can go on. (redis-cli asks without end where the input has ended.)
-    fn needed(&mut self, question: &str) -> Flow<String> {
-        match self.answer(question)? {
-            Some(answer) => Ok(answer),
-            None => self.give_up("\n*** The input has ended, operation aborted.\n"),
         }
     }
 
@@ -159,7 +153,7 @@ impl Work<'_, '_> {
                     Some(word) => word.to_owned(),
                     None => return Ok(sources),
                 },
-                None => match self.needed(&format!("Source node #{}: ", sources.len() + 1))? {
+                None => match self.needed(&format!("Source node #{}: ", sources.len() + 1), ID)? {
                     word if word == "done" => return Ok(sources),
                     word => word,
                 },

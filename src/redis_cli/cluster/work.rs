@@ -1,6 +1,7 @@
 //! What a `--cluster` call works with: its options, the streams, the nodes.
 
 use std::fmt::Display;
+use std::io::ErrorKind;
 
 use crate::redis_cli::halt::{Flow, Halt};
 use crate::redis_cli::link::Link;
@@ -11,6 +12,9 @@ use crate::redis_cli::value::Value;
 
 use super::call_options::ClusterCall;
 use super::node::Node;
+
+/// How often somebody at a terminal may say that there is no more, before that is believed.
+const ENDS: usize = 10;
 
 /// One call at work.
 pub(super) struct Work<'a, 'b> {
@@ -104,17 +108,31 @@ impl Work<'_, '_> {
         }
     }
 
-    /// The line of the answer to a question, without its end; `None` where the input has ended.
-    pub(super) fn answer(&mut self, question: impl Display) -> Flow<Option<String>> {
+    /// The answer to a question: a line with its end, or the first `most` bytes of a longer one. Empty where the input has ended.
+    fn answer(&mut self, question: impl Display, most: usize) -> Flow<Vec<u8>> {
         self.show(question)?;
-        let mut line = Vec::new();
-        if self.around.input.read_until(b'\n', &mut line)? == 0 {
-            return Ok(None);
+        let mut answer = Vec::new();
+        while answer.len() < most && !answer.ends_with(b"\n") {
+            let waiting = match self.around.input.fill_buf() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                waiting => waiting?,
+            };
+            if waiting.is_empty() {
+                break;
+            }
+            let room = waiting.get(..most - answer.len()).unwrap_or(waiting);
+            let line = room.iter().position(|byte| *byte == b'\n');
+            let part = line.map_or(room, |end| room.get(..=end).unwrap_or(room));
+            answer.extend_from_slice(part);
+            let used = part.len();
+            self.around.input.consume(used);
         }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        }
-        Ok(Some(String::from_utf8_lossy(&line).into_owned()))
+        Ok(answer)
+    }
+
+    /// Whether the answer is yes. What follows on the line is left, and answers the next question.
+    pub(super) fn agrees(&mut self, question: impl Display) -> Flow<bool> {
+        Ok(self.answer(question, 4)?.starts_with(b"yes"))
     }
 
     /// Whether the user agrees, or has agreed to everything beforehand, where that counts.
@@ -122,8 +140,31 @@ impl Work<'_, '_> {
         if yes_counts && self.call.flags.yes {
             return Ok(true);
         }
-        let answer = self.answer(format_args!("{question} (type 'yes' to accept): "))?;
-        Ok(answer.is_some_and(|answer| answer.starts_with("yes")))
+        self.agrees(format_args!("{question} (type 'yes' to accept): "))
+    }
+
+    /// An answer without which nothing can go on, of fewer than `room` bytes; what a line has beyond is lost. Somebody at a terminal who says
+    /// that the input has ended is asked again, some times. (redis-cli asks without end, also where nothing can come any more.)
+    pub(super) fn needed(&mut self, question: &str, room: usize) -> Flow<String> {
+        let times = if self.around.input_is_terminal {
+            ENDS
+        } else {
+            1
+        };
+        for _ in 0..times {
+            let mut answer = self.answer(question, room)?;
+            if answer.is_empty() {
+                continue;
+            }
+            if answer.len() == room && !answer.ends_with(b"\n") {
+                self.around.input.skip_until(b'\n')?;
+            }
+            if answer.len() == room || answer.ends_with(b"\n") {
+                answer.pop();
+            }
+            return Ok(String::from_utf8_lossy(&answer).into_owned());
+        }
+        self.give_up("\n*** The input has ended, operation aborted.\n")
     }
 
     /// A node of an address, with a connection.
@@ -242,5 +283,91 @@ impl Work<'_, '_> {
     pub(super) fn least_replicated(&self, but: Option<usize>) -> Option<usize> {
         let masters = self.masters().into_iter().filter(|at| Some(*at) != but);
         masters.min_by_key(|at| self.nodes.get(*at).map_or(0, |node| node.replicas))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::redis_cli::options::{Parsed, parse};
+
+    /// What `ask` comes to, and what was said, where this is typed.
+    fn asked<T>(
+        typed: &[u8],
+        is_terminal: bool,
+        ask: impl FnOnce(&mut Work) -> Flow<T>,
+    ) -> (Flow<T>, String) {
+        let (mut input, mut output, mut errors) = (typed, Vec::new(), Vec::new());
+        let mut around = Surroundings {
+            input: &mut input,
+            output: &mut output,
+            errors: &mut errors,
+            input_is_terminal: is_terminal,
+            output_is_terminal: is_terminal,
+            variable: &|_| None,
+        };
+        let Ok(Parsed::Call(options)) = parse(&[], &mut around) else {
+            panic!("no options are a call");
+        };
+        let mut work = Work {
+            call: &ClusterCall::default(),
+            options: &options,
+            around: &mut around,
+            nodes: Vec::new(),
+            problems: 0,
+            unreachable_masters: 0,
+        };
+        let result = ask(&mut work);
+        let said = [output, errors].concat();
+        (result, String::from_utf8(said).unwrap())
+    }
+
+    #[rstest]
+    #[case(b"yes\nno\n", [true, false])]
+    #[case(b"no\nyes\n", [false, true])]
+    #[case(b"yes\nyes", [true, true])]
+    #[case(b"yess\nyes\n", [true, false])]
+    #[case(b"no, yes\n", [false, true])]
+    #[case(b"ye", [false, false])]
+    #[case(b"YES\nyes \n", [false, true])]
+    #[case(b"", [false, false])]
+    fn a_yes_is_three_letters_and_the_rest_is_left(
+        #[case] typed: &[u8],
+        #[case] expected: [bool; 2],
+    ) {
+        let (answers, _) = asked(typed, false, |work| {
+            Ok([work.confirm("One?", true)?, work.agrees("Two? ")?])
+        });
+        assert_eq!(answers.unwrap(), expected);
+    }
+
+    #[rstest]
+    #[case(b"12\nrest\n", "12", "rest")]
+    #[case(b"12345\nrest\n", "12345", "rest")]
+    #[case(b"123456\nrest\n", "12345", "rest")]
+    #[case(b"1234567890\nrest\n", "12345", "rest")]
+    #[case(b"\nrest", "", "rest")]
+    #[case(b"12\nre", "12", "re")]
+    fn a_line_that_is_too_long_is_cut(
+        #[case] typed: &[u8],
+        #[case] first: &str,
+        #[case] second: &str,
+    ) {
+        let (answers, _) = asked(typed, false, |work| {
+            Ok([work.needed("One? ", 6)?, work.needed("Two? ", 6)?])
+        });
+        assert_eq!(answers.unwrap(), [first, second]);
+    }
+
+    #[rstest]
+    #[case(false, 1)]
+    #[case(true, ENDS)]
+    fn where_nothing_comes_any_more_it_ends(#[case] is_terminal: bool, #[case] times: usize) {
+        let (answer, said) = asked(b"", is_terminal, |work| work.needed("Which? ", 6));
+        assert!(matches!(answer, Err(Halt::Exit(1))));
+        let expected = "Which? ".repeat(times) + "\n*** The input has ended, operation aborted.\n";
+        assert_eq!(said, expected);
     }
 }

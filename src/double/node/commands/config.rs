@@ -68,6 +68,7 @@ fn set(call: &mut Call<'_>) -> Outcome {
     {
         call.server.default_password();
     }
+    call.server.take_settings();
     call.out.ok();
     Ok(())
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod bitmaps;
 #[cfg(test)]
 mod chapter;
+mod cluster;
 mod command;
 mod config;
 mod connection;
@@ -41,6 +42,7 @@ type Family = &'static [(&'static str, Handler)];
 /// All of them.
 const FAMILIES: &[Family] = &[
     bitmaps::COMMANDS,
+    cluster::COMMANDS,
     command::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,

@@ -138,14 +138,22 @@ fn confirm(out: &mut Out, word: &[u8], name: Option<&[u8]>, count: i64) {
 }
 
 fn publish(call: &mut Call<'_>) -> Outcome {
-    let count = call.server.publish(call.args[1], call.args[2]);
+    let (channel, message) = (call.args[1], call.args[2]);
+    let count = call.server.publish(channel, message);
+    // In a cluster those who listen elsewhere get it as well; they are not counted.
+    call.server
+        .in_cluster(|view, around| view.publish(channel, message, false, around));
     call.take_own_messages();
     call.out.int(count as i64);
     Ok(())
 }
 
 fn spublish(call: &mut Call<'_>) -> Outcome {
-    let count = call.server.publish_to_shard(call.args[1], call.args[2]);
+    let (channel, message) = (call.args[1], call.args[2]);
+    let count = call.server.publish_to_shard(channel, message);
+    // In a cluster those who listen elsewhere get it as well; they are not counted.
+    call.server
+        .in_cluster(|view, around| view.publish(channel, message, true, around));
     call.take_own_messages();
     call.out.int(count as i64);
     Ok(())
@@ -213,6 +221,22 @@ fn help(call: &mut Call<'_>) -> Outcome {
         ],
     );
     Ok(())
+}
+
+impl Server {
+    /// Nobody listens to this channel of a shard any more; they are told so.
+    pub fn end_shard_channel(&mut self, channel: &[u8]) {
+        for key in self.shard_channels.remove(channel).unwrap_or_default() {
+            let Some(client) = self.clients.get_mut(key.0) else {
+                continue;
+            };
+            client.shard_channels.remove(channel);
+            let mut frame = Out::new(false);
+            let count = Sort::Shard.count(client);
+            confirm(&mut frame, b"sunsubscribe", Some(channel), count);
+            self.push_to(key, &mut frame.bytes);
+        }
+    }
 }
 
 /// A listener that leaves more than this unread is hung up on, as by `client-output-buffer-limit pubsub 32mb`.

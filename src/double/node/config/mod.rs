@@ -12,7 +12,7 @@ use super::failure::Failure;
 
 /// The settings that commands look at.
 #[derive(Debug, Clone)]
-pub(in crate::double::node) struct Config {
+pub(in crate::double) struct Config {
     /// Of every parameter, by its place in [`parameters`].
     values: Vec<Cow<'static, str>>,
     /// `requirepass`; empty: none.
@@ -67,6 +67,35 @@ pub(in crate::double::node) struct Config {
     pub tracked_keys: usize,
     /// `acllog-max-len`.
     pub refusals: usize,
+    /// What replication goes by.
+    pub replication: Replication,
+}
+
+/// The settings of replication.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::double::node) struct Replication {
+    /// `repl-backlog-size`, in bytes.
+    pub backlog: i64,
+    /// `repl-backlog-ttl`, in seconds; 0: without end.
+    pub backlog_life: i64,
+    /// `repl-timeout`, in seconds.
+    pub timeout: i64,
+    /// `repl-ping-replica-period`, in seconds.
+    pub ping_period: u64,
+    /// `repl-diskless-sync`.
+    pub diskless: bool,
+    /// `repl-diskless-sync-delay`, in seconds.
+    pub sync_delay: i64,
+    /// `min-replicas-to-write`.
+    pub least_replicas: usize,
+    /// `min-replicas-max-lag`, in seconds.
+    pub most_lag: i64,
+    /// `replica-read-only`.
+    pub read_only: bool,
+    /// `replica-serve-stale-data`.
+    pub serves_stale: bool,
+    /// `lazyfree-lazy-expire`: replicas hear of it as UNLINK, and not as DEL, when the time of a key is over.
+    pub lazy_ends: bool,
 }
 
 /// How much a client may leave unread.
@@ -113,6 +142,7 @@ impl Default for Config {
             latency_counted: false,
             tracked_keys: 0,
             refusals: 0,
+            replication: Replication::default(),
         };
         for known in parameters() {
             config.note(known.name);
@@ -239,6 +269,19 @@ impl Config {
             "latency-tracking" => self.latency_counted = value == "yes",
             "tracking-table-max-keys" => self.tracked_keys = size(),
             "acllog-max-len" => self.refusals = size(),
+            "repl-backlog-size" => self.replication.backlog = number(),
+            "repl-backlog-ttl" => self.replication.backlog_life = number(),
+            "repl-timeout" => self.replication.timeout = number(),
+            "repl-ping-replica-period" => {
+                self.replication.ping_period = number().max(1).unsigned_abs();
+            }
+            "repl-diskless-sync" => self.replication.diskless = value == "yes",
+            "repl-diskless-sync-delay" => self.replication.sync_delay = number(),
+            "min-replicas-to-write" => self.replication.least_replicas = size(),
+            "min-replicas-max-lag" => self.replication.most_lag = number(),
+            "replica-read-only" => self.replication.read_only = value == "yes",
+            "replica-serve-stale-data" => self.replication.serves_stale = value == "yes",
+            "lazyfree-lazy-expire" => self.replication.lazy_ends = value == "yes",
             _ => {}
         }
     }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::dict::Dict;
+use super::slot_index::SlotIndex;
 use super::value::Value;
+use crate::cluster::Slot;
 use crate::double::node::client::ClientKey;
 
 /// A key's value, and what is known about the key.
@@ -17,6 +19,8 @@ pub(in crate::double::node) struct Entry {
     pub used: i64,
     /// How often it was used, as the LFU policies count it.
     pub frequency: u8,
+    /// Its link in the index of slots, if there is one.
+    link: u32,
 }
 
 impl Entry {
@@ -32,6 +36,8 @@ pub(in crate::double::node) struct Db {
     keys: Dict<Entry>,
     /// Keys with an end, the next one first.
     ends: BTreeSet<(i64, Box<[u8]>)>,
+    /// Which keys are in which slot.
+    slots: Option<Box<SlotIndex>>,
     /// Who is blocked until something comes to a key, in the order in which they began to wait.
     pub waiting: HashMap<Box<[u8]>, VecDeque<ClientKey>>,
     /// Who has WATCHed a key.
@@ -69,11 +75,27 @@ impl Db {
         self.keys.at_mut(at)
     }
 
-    /// How many keys of a slot there are.
-    pub fn count_in_slot(&self, slot: crate::cluster::Slot) -> usize {
-        let all = self.keys.iter();
-        all.filter(|(key, _)| crate::cluster::Slot::of_key(key) == slot)
-            .count()
+    /// Keeps from now on which keys are in which slot.
+    pub fn index_slots(&mut self) {
+        let mut slots = Box::<SlotIndex>::default();
+        for at in 0..self.keys.len() {
+            let link = slots.insert(self.keys.at(at).0, at);
+            self.keys.at_mut(at).link = link;
+        }
+        self.slots = Some(slots);
+    }
+
+    /// How many keys of a slot there are, those that are over and not noticed yet among them. 0 as well where this is not kept.
+    pub fn count_in_slot(&self, slot: Slot) -> usize {
+        self.slots.as_ref().map_or(0, |slots| slots.count(slot))
+    }
+
+    /// The keys of a slot, the one that came last first; none where this is not kept.
+    pub fn keys_in_slot(&self, slot: Slot) -> impl Iterator<Item = &[u8]> {
+        let slots = self.slots.as_ref().into_iter();
+        slots
+            .flat_map(move |slots| slots.of(slot))
+            .map(|at| self.keys.at(at).0)
     }
 
     /// Sets a key's value; `keep`: its end stays as it was, otherwise it has none from now on.
@@ -88,15 +110,19 @@ impl Db {
                 }
             }
             None => {
-                self.keys.insert_new(
+                let at = self.keys.insert_new(
                     key,
                     Entry {
                         value,
                         expires: None,
                         used: now,
                         frequency: 5,
+                        link: 0,
                     },
                 );
+                if let Some(slots) = &mut self.slots {
+                    self.keys.at_mut(at).link = slots.insert(key, at);
+                }
             }
         }
     }
@@ -131,6 +157,13 @@ impl Db {
         if let Some(when) = entry.expires {
             self.ends.remove(&(when, key));
         }
+        if let Some(slots) = &mut self.slots {
+            slots.remove(entry.link);
+            // The last one has its number now.
+            if at < self.keys.len() {
+                slots.renumber(self.keys.at(at).1.link, at);
+            }
+        }
         Some(entry)
     }
 
@@ -153,11 +186,25 @@ impl Db {
     pub fn clear(&mut self) {
         self.keys.clear();
         self.ends.clear();
+        if let Some(slots) = &mut self.slots {
+            **slots = SlotIndex::default();
+        }
+    }
+
+    /// The same keys, without those who wait and watch.
+    pub fn copy(&self) -> Db {
+        Db {
+            keys: self.keys.clone(),
+            ends: self.ends.clone(),
+            slots: self.slots.clone(),
+            ..Db::default()
+        }
     }
 
     /// Changes all keys with another database's, and leaves those who wait and watch where they are: SWAPDB.
     pub fn swap_keys(&mut self, other: &mut Db) {
         std::mem::swap(&mut self.keys, &mut other.keys);
         std::mem::swap(&mut self.ends, &mut other.ends);
+        std::mem::swap(&mut self.slots, &mut other.slots);
     }
 }

@@ -9,6 +9,7 @@ pub(in crate::double::node) mod list;
 pub(in crate::double::node) mod packed;
 pub(in crate::double::node) mod saved;
 pub(in crate::double::node) mod set;
+mod slot_index;
 pub(in crate::double::node) mod sorted_set;
 pub(in crate::double::node) mod stream;
 pub(in crate::double::node) mod text;

@@ -1,6 +1,8 @@
 //! Which words of a call are keys, and what the command does with them: by the command's key specifications, or in a way of its own
 //! where they do not tell (`special`). A server answers `COMMAND GETKEYS` by this, and a cluster's node knows by it whose slot a call is for.
 
+use smallvec::SmallVec;
+
 use super::spec::{Begin, CommandId, Find, KeySpec, Spec};
 use super::words::{Flags, KeyFlags};
 use super::{Table, special};
@@ -65,6 +67,32 @@ pub(in crate::double::node) fn keys(
         _ if spec.flags.has(Flags::NO_MANDATORY_KEYS) => Ok(Vec::new()),
         _ => Err(NoKeys::Invalid),
     }
+}
+
+/// The words by which a node of a cluster tells whose slot a call is for: its keys, and also channels of shards. None for a call that does not fit together: the
+/// command itself tells what is wrong with it.
+pub(in crate::double::node) fn routing_words<'a>(
+    spec: &Spec,
+    args: &[&'a [u8]],
+) -> SmallVec<[&'a [u8]; 4]> {
+    if let Some(special) = spec.special {
+        let places = special::keys(special, args);
+        let words = places.iter().filter_map(|place| args.get(place.at));
+        return words.copied().collect();
+    }
+    let Some(first) = usize::try_from(spec.first).ok().filter(|first| *first > 0) else {
+        return SmallVec::new();
+    };
+    let last = match usize::try_from(spec.last) {
+        Ok(last) => Some(last),
+        Err(_) => args.len().checked_sub(spec.last.unsigned_abs() as usize),
+    };
+    // A call that is too short for it has none.
+    let Some(range) = last.and_then(|last| args.get(first..=last)) else {
+        return SmallVec::new();
+    };
+    let step = usize::try_from(spec.step).unwrap_or(1).max(1);
+    range.iter().step_by(step).copied().collect()
 }
 
 /// `None`: a specification that is incomplete, or that the call does not fit.

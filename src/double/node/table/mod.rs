@@ -17,7 +17,7 @@ mod words;
 
 use lookup::Lookup;
 
-pub(in crate::double::node) use keys::{KeyPlace, keys};
+pub(in crate::double::node) use keys::{KeyPlace, keys, routing_words};
 pub(in crate::double::node) use spec::{Begin, CommandId, Find, KeySpec, Spec};
 pub(in crate::double::node) use words::{Categories, Flags};
 
@@ -80,8 +80,6 @@ impl Table {
 
     /// The key of a call, where the command is one that always has exactly one key, at a fixed place. `None` for all others, and where the
     /// call is too short: [`keys`] tells then.
-    // A node of a cluster will ask this of every command.
-    #[allow(dead_code)]
     pub(in crate::double::node) fn first_key<'a>(
         &self,
         id: CommandId,

@@ -99,6 +99,7 @@ fn flags(client: &Client) -> String {
         ('d', client.watch_broken),
         ('c', client.closing == Closing::AfterReply),
         ('A', client.closing == Closing::Now),
+        ('r', client.read_only),
         ('e', client.no_evict),
     ];
     let set: String = all

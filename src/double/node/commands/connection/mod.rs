@@ -69,6 +69,9 @@ fn select(call: &mut Call<'_>) -> Outcome {
             "ERR value is out of range, value must between -2147483648 and 2147483647",
         ));
     }
+    if db != 0 && call.server.cluster.is_some() {
+        return Err(Failure::text("ERR SELECT is not allowed in cluster mode"));
+    }
     match usize::try_from(db) {
         Ok(db) if db < call.server.dbs.len() => {
             call.client().db = db;
@@ -130,20 +133,26 @@ fn hello(call: &mut Call<'_>) -> Outcome {
         call.client().out.resp3 = resp3;
     }
     let id = call.client().id as i64;
+    let version = call.server.presents.version();
+    let (mode, role) = match call.server.cluster.as_deref() {
+        None => ("standalone", "master"),
+        Some(member) if member.view.myself().flags.replica => ("cluster", "replica"),
+        Some(_) => ("cluster", "master"),
+    };
     let out = &mut *call.out;
     out.map(7);
     out.bulk(b"server");
     out.bulk(b"redis");
     out.bulk(b"version");
-    out.bulk(b"7.0.15");
+    out.bulk(version.as_bytes());
     out.bulk(b"proto");
     out.int(if out.resp3 { 3 } else { 2 });
     out.bulk(b"id");
     out.int(id);
     out.bulk(b"mode");
-    out.bulk(b"standalone");
+    out.bulk(mode.as_bytes());
     out.bulk(b"role");
-    out.bulk(b"master");
+    out.bulk(role.as_bytes());
     out.bulk(b"modules");
     out.array(0);
     Ok(())
@@ -196,6 +205,8 @@ fn reset(call: &mut Call<'_>) -> Outcome {
     client.authenticated = open;
     client.user = UserKey::DEFAULT;
     client.replies = Replies::On;
+    client.asking = false;
+    client.read_only = false;
     client.out.resp3 = false;
     call.out.resp3 = false;
     call.out.status("RESET");

@@ -6,6 +6,7 @@
 
 mod commands;
 mod process;
+mod replication;
 mod sections;
 
 use super::Family;
@@ -27,7 +28,7 @@ const SECTIONS: [(&str, &str, bool, Section); 13] = [
     ("memory", "Memory", true, sections::memory),
     ("persistence", "Persistence", true, sections::persistence),
     ("stats", "Stats", true, sections::stats),
-    ("replication", "Replication", true, sections::replication),
+    ("replication", "Replication", true, replication::replication),
     ("cpu", "CPU", true, sections::cpu),
     ("modules", "Modules", true, |_, _| {}),
     ("commandstats", "Commandstats", false, commands::counts),

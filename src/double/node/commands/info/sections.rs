@@ -7,13 +7,17 @@ use crate::double::node::server::Server;
 pub(super) fn server(server: &Server, lines: &mut Lines) {
     let os = rustix::system::uname();
     let executable = std::env::current_exe().unwrap_or_default();
+    let mode = match server.cluster {
+        None => "standalone",
+        Some(_) => "cluster",
+    };
     let uptime = (server.now - server.started) / 1000;
     lines.add_all(&[
-        ("redis_version", "7.0.15"),
+        ("redis_version", server.presents.version()),
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", "0"),
         ("redis_build_id", "0000000000000000"),
-        ("redis_mode", "standalone"),
+        ("redis_mode", mode),
     ]);
     lines.add(
         "os",
@@ -53,7 +57,10 @@ pub(super) fn clients(server: &Server, lines: &mut Lines) {
     let output = clients().map(|client| client.unsent()).max();
     let blocked = clients().filter(|client| client.waits()).count();
     lines.add("connected_clients", connected);
-    lines.add("cluster_connections", 0);
+    // One to each of the others, and one from it.
+    let others = server.cluster.as_ref();
+    let others = others.map_or(0, |member| member.view.by_id.len().saturating_sub(1));
+    lines.add("cluster_connections", 2 * others);
     lines.add("maxclients", server.config.max_clients);
     lines.add("client_recent_max_input_buffer", input.unwrap_or(0));
     lines.add("client_recent_max_output_buffer", output.unwrap_or(0));
@@ -194,11 +201,10 @@ pub(super) fn stats(server: &Server, lines: &mut Lines) {
         ("instantaneous_output_repl_kbps", "0.00"),
     ]);
     lines.add("rejected_connections", stats.rejected);
-    lines.add_all(&[
-        ("sync_full", "0"),
-        ("sync_partial_ok", "0"),
-        ("sync_partial_err", "0"),
-    ]);
+    let syncs = server.replication.counts;
+    lines.add("sync_full", syncs.full);
+    lines.add("sync_partial_ok", syncs.partial);
+    lines.add("sync_partial_err", syncs.partial_refused);
     lines.add("expired_keys", stats.expired);
     lines.add_all(&[
         ("expired_stale_perc", "0.00"),
@@ -242,20 +248,6 @@ pub(super) fn stats(server: &Server, lines: &mut Lines) {
     ]);
 }
 
-pub(super) fn replication(server: &Server, lines: &mut Lines) {
-    lines.add("role", "master");
-    lines.add("connected_slaves", 0);
-    lines.add("master_failover_state", "no-failover");
-    lines.add("master_replid", &server.replication_ids[0]);
-    lines.add("master_replid2", &server.replication_ids[1]);
-    lines.add("master_repl_offset", 0);
-    lines.add("second_repl_offset", -1);
-    lines.add("repl_backlog_active", 0);
-    lines.add("repl_backlog_size", server.config.get("repl-backlog-size"));
-    lines.add("repl_backlog_first_byte_offset", 0);
-    lines.add("repl_backlog_histlen", 0);
-}
-
 pub(super) fn cpu(_: &Server, lines: &mut Lines) {
     let (user, kernel) = processor_time();
     lines.add("used_cpu_sys", format!("{kernel:.6}"));
@@ -266,8 +258,8 @@ pub(super) fn cpu(_: &Server, lines: &mut Lines) {
     lines.add("used_cpu_user_main_thread", format!("{user:.6}"));
 }
 
-pub(super) fn cluster(_: &Server, lines: &mut Lines) {
-    lines.add("cluster_enabled", 0);
+pub(super) fn cluster(server: &Server, lines: &mut Lines) {
+    lines.add("cluster_enabled", i64::from(server.cluster.is_some()));
 }
 
 pub(super) fn keyspace(server: &Server, lines: &mut Lines) {

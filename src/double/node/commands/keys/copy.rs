@@ -59,6 +59,9 @@ fn database(call: &Call<'_>, word: &[u8], words: &'static str) -> Result<usize, 
 }
 
 pub(super) fn move_to(call: &mut Call<'_>) -> Outcome {
+    if call.server.cluster.is_some() {
+        return Err(Failure::text("ERR MOVE is not allowed in cluster mode"));
+    }
     let (key, to) = (call.args[1], call.args[2]);
     let to = database(call, to, "")?;
     let from = call.db;
@@ -96,6 +99,11 @@ pub(super) fn copy(call: &mut Call<'_>) -> Outcome {
         } else {
             return Err(Failure::SYNTAX);
         }
+    }
+    if db != 0 && call.server.cluster.is_some() {
+        return Err(Failure::text(
+            "ERR Copying to another database is not allowed in cluster mode",
+        ));
     }
     if db == call.db && from == to {
         return Err(SAME);

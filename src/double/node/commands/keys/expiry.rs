@@ -95,9 +95,11 @@ fn set_end(call: &mut Call<'_>, command: &str, seconds: bool, relative: bool) ->
     if when <= call.now() {
         call.remove(key);
         call.changed(key, Class::GENERIC, "del");
+        call.replicate_as(&[b"DEL", key]);
     } else {
         call.db().expire(key, Some(when));
         call.changed(key, Class::GENERIC, "expire");
+        call.replicate_end(key, when);
     }
     call.out.int(1);
     Ok(())

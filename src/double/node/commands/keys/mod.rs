@@ -3,6 +3,10 @@
 mod copy;
 mod dump;
 mod expiry;
+mod migrate;
+mod migrate_target;
+#[cfg(test)]
+mod migrate_tests;
 mod object;
 pub(in crate::double::node) mod scan;
 mod space;
@@ -24,6 +28,7 @@ pub(super) const COMMANDS: Family = &[
     ("flushall", space::flushall),
     ("flushdb", space::flushdb),
     ("keys", scan::keys),
+    ("migrate", migrate::migrate),
     ("move", copy::move_to),
     ("object|encoding", object::encoding),
     ("object|freq", object::freq),

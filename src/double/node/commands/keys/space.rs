@@ -27,6 +27,8 @@ fn flush(call: &mut Call<'_>, dbs: std::ops::Range<usize>) -> Outcome {
         [how] if how.eq_ignore_ascii_case(b"SYNC") || how.eq_ignore_ascii_case(b"ASYNC") => {}
         _ => return Err(Failure::SYNTAX),
     }
+    // Also where there is nothing to be taken away.
+    call.replicate_always();
     for db in dbs {
         break_watches(call.server, db);
         wake_waiting(call.server, db);
@@ -65,6 +67,9 @@ fn wake_waiting(server: &mut Server, db: usize) {
 }
 
 pub(super) fn swapdb(call: &mut Call<'_>) -> Outcome {
+    if call.server.cluster.is_some() {
+        return Err(Failure::text("ERR SWAPDB is not allowed in cluster mode"));
+    }
     let read = |word, words| integer(word).map_err(|_| Failure::text(words));
     let one = read(call.args[1], "ERR invalid first DB index")?;
     let other = read(call.args[2], "ERR invalid second DB index")?;
@@ -101,7 +106,10 @@ pub(super) fn swapdb(call: &mut Call<'_>) -> Outcome {
 }
 
 pub(super) fn randomkey(call: &mut Call<'_>) -> Outcome {
+    // Where keys are over and stay, there may be no other.
+    let mut tries = 100;
     loop {
+        tries -= i32::from(!call.server.takes_out());
         let count = call.db().len();
         if count == 0 {
             call.out.null();
@@ -110,7 +118,7 @@ pub(super) fn randomkey(call: &mut Call<'_>) -> Outcome {
         let at = rand::rng().random_range(0..count);
         let key = call.db().at(at).0.to_vec();
         // One that is over is taken out by this.
-        if call.exists(&key) {
+        if tries == 0 || call.exists(&key) {
             call.out.bulk(&key);
             return Ok(());
         }

@@ -39,6 +39,15 @@ pub(super) fn blmove(call: &mut Call<'_>) -> Outcome {
 
 fn move_or_wait(call: &mut Call<'_>, from: End, to: End, until: Option<i64>) -> Outcome {
     if move_one(call, from, to)? {
+        // What it does by now has nothing to wait for.
+        let (source, target) = (call.args[1], call.args[2]);
+        match call.args {
+            [_, _, _, _] => call.replicate_as(&[b"RPOPLPUSH", source, target]),
+            [_, _, _, left, right, _] => {
+                call.replicate_as(&[b"LMOVE", source, target, left, right]);
+            }
+            _ => {}
+        }
         return Ok(());
     }
     match call.may_block() {

@@ -131,6 +131,11 @@ fn take_from_first(call: &mut Call<'_>, many: &FirstOf<'_, End>) -> Result<bool,
         };
         let empty = list.is_empty();
         popped(call, key, many.from, taken, empty);
+        let name: &[u8] = match many.from {
+            End::Left => b"LPOP",
+            End::Right => b"RPOP",
+        };
+        call.replicate_pop(name, key, many.most.map(|_| taken));
         return Ok(true);
     }
     Ok(false)

@@ -156,7 +156,7 @@ fn set_repl(lua: &Lua, words: Variadic<Value>) -> mlua::Result<()> {
 
 fn acl_check_cmd(_: &Lua, arguments: Variadic<Argument>) -> mlua::Result<bool> {
     let words = run::words(&arguments).map_err(Raised::reply)?;
-    match run::is_command(&words) {
+    match run::is_command(node(|node| node.presents)?, &words) {
         true => Ok(true),
         false => Err(Raised::reply(
             "ERR Invalid command passed to redis.acl_check_cmd()",

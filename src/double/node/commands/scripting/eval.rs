@@ -6,10 +6,12 @@ use mlua::{LuaString, Table, Value};
 
 use super::engine::{Engine, lend};
 use super::run::Running;
-use super::{Digest, Script, Scripts, reply, shebang};
+use super::shebang::{self, Flags};
+use super::{Digest, Script, Scripts, reply};
 use crate::double::node::call::Call;
 use crate::double::node::failure::{Failure, Outcome};
 use crate::double::node::number;
+use crate::double::node::replication::Needs;
 use crate::double::node::server::Server;
 
 /// EVAL and EVAL_RO.
@@ -88,6 +90,26 @@ impl Scripts {
         Ok(engine)
     }
 
+    /// Whether the script that a command runs has declared that it writes, or that it does not. `None`: it has declared nothing, or this is another command.
+    pub fn declared_to_write(&self, command: &str, args: &[&[u8]]) -> Option<bool> {
+        let word = args.get(1)?;
+        let flags = match command {
+            "eval" | "eval_ro" => match self.known.get(&super::digest(word)) {
+                Some(script) => script.flags,
+                None => shebang::read(word).ok()?.0,
+            },
+            "evalsha" | "evalsha_ro" => {
+                let mut digest: Digest = (*word).try_into().ok()?;
+                digest.make_ascii_lowercase();
+                self.known.get(&digest)?.flags
+            }
+            // What a function is not said to do, it does.
+            "fcall" | "fcall_ro" => return Some(!self.libraries.flags_of(word)?.no_writes),
+            _ => return None,
+        };
+        flags.declared.then_some(!flags.no_writes)
+    }
+
     /// Forgets all scripts, and what they have left in Lua's memory.
     pub fn forget_all(&mut self) {
         self.known.clear();
@@ -99,19 +121,42 @@ fn run(call: &mut Call<'_>, digest: Digest, script: Script, keys: usize) -> Outc
     let args = call.args;
     let ro = matches!(args[0].last(), Some(b'o' | b'O'));
     let flags = script.flags;
+    if flags.declared {
+        fits_cluster(call.server, flags)?;
+    }
+    let refused = call
+        .server
+        .script_may_not_run(flags.declared.then_some(Needs {
+            writing: !flags.no_writes,
+            fresh_data: !flags.allow_stale,
+        }));
+    if let Some(failure) = refused {
+        return Err(failure);
+    }
     if flags.declared && !flags.no_writes && ro {
         return Err(Failure::text(
             "ERR Can not execute a script with write flag using *_ro command.",
         ));
     }
     let engine = call.server.scripts.engine()?;
-    let running = Running::new(call.client, &digest, ro || flags.no_writes);
+    let mut running = Running::new(call.client, &digest, ro || flags.no_writes);
+    running.cross_slot = !flags.declared || flags.cross_slot;
     let (keys, argv) = args[3..].split_at(keys);
     let (keys, argv) = tables(&engine, keys, argv).map_err(|error| broken(&error))?;
     let outcome = run_with(call, running, || {
         engine.run(&engine.run_script, (&script.function, keys, argv))
     });
     finish(call, &digest, outcome)
+}
+
+/// A node of a cluster does not run what has been declared to be for none.
+pub(super) fn fits_cluster(server: &Server, flags: Flags) -> Outcome {
+    match flags.no_cluster && server.cluster.is_some() {
+        true => Err(Failure::text(
+            "ERR Can not run script on cluster, 'no-cluster' flag is set.",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Keys and arguments as Lua's tables.

@@ -14,8 +14,10 @@ use crate::double::node::client::ClientKey;
 use crate::double::node::commands::Registry;
 use crate::double::node::dispatch::{Prepared, Unfit, look_up};
 use crate::double::node::out::Out;
+use crate::double::node::presents::Presents;
+use crate::double::node::routing::Redirect;
 use crate::double::node::server::Server;
-use crate::double::node::table::{Flags, Table};
+use crate::double::node::table::{CommandId, Flags, Table};
 
 /// The script that is being run.
 pub(super) struct Running {
@@ -29,6 +31,8 @@ pub(super) struct Running {
     pub command: Vec<Vec<u8>>,
     /// It may not write.
     pub read_only: bool,
+    /// On a node of a cluster it may use keys of several slots, if they are all there.
+    pub cross_slot: bool,
     /// It has executed a command that writes.
     pub wrote: bool,
     /// When it began.
@@ -49,6 +53,7 @@ impl Running {
             is_function: false,
             command: Vec::new(),
             read_only,
+            cross_slot: false,
             wrote: false,
             since: Instant::now(),
             busy: false,
@@ -97,9 +102,9 @@ pub(super) fn words(arguments: &[Argument]) -> Result<SmallVec<[&[u8]; 16]>, &'s
 }
 
 /// Whether there is a command of this name.
-pub(super) fn is_command(words: &[&[u8]]) -> bool {
+pub(super) fn is_command(presents: Presents, words: &[&[u8]]) -> bool {
     !matches!(
-        look_up(Table::redis_7_0(), Registry::get(), words),
+        look_up(Table::redis_7_0(), Registry::get(), presents, words),
         Err(Unfit::Unknown(_))
     )
 }
@@ -125,7 +130,7 @@ pub(super) fn command(
 ) -> Result<mlua::Result<Value>, Failed> {
     let words = words(arguments).map_err(Failed::new)?;
     let table = Table::redis_7_0();
-    let (id, handler) = match look_up(table, Registry::get(), &words) {
+    let (id, handler) = match look_up(table, Registry::get(), node.presents, &words) {
         Ok(found) => found,
         // Also of a command that is not there it is said if it never could be.
         Err(Unfit::Unknown(_)) if is_barred(table, &words) => {
@@ -144,18 +149,33 @@ pub(super) fn command(
     if flags.has(Flags::NOSCRIPT) {
         return Err(Failed::new(NOT_ALLOWED));
     }
+    let writes = flags.has(Flags::WRITE);
+    let wrote = node.scripts.running.as_ref().is_some_and(|it| it.wrote);
+    let refused = match writes {
+        true => node.script_may_not_write(wrote),
+        false => None,
+    };
     let Some(running) = &mut node.scripts.running else {
         return Err(Failed::new("ERR no script is being run"));
     };
-    if flags.has(Flags::WRITE) {
+    if writes {
         if running.read_only {
             return Err(Failed::new(
                 "ERR Write commands are not allowed from read-only scripts.",
             ));
         }
+        if let Some(words) = refused {
+            return Err(Failed::new(words));
+        }
         running.wrote = true;
     }
-    let client = running.client;
+    let (client, cross_slot) = (running.client, running.cross_slot);
+    if node.cluster.is_some() {
+        local(node, client, id, &words, cross_slot)?;
+    }
+    let Some(running) = &mut node.scripts.running else {
+        return Err(Failed::new("ERR no script is being run"));
+    };
     let mut out = std::mem::take(&mut running.out);
     out.bytes.clear();
     let db = node.clients.get(client.0).map_or(0, |client| client.db);
@@ -189,6 +209,42 @@ pub(super) fn command(
         running.out = out;
     }
     result
+}
+
+/// Looks whether a script's command is one for this node of a cluster.
+fn local(
+    node: &mut Server,
+    client: ClientKey,
+    id: CommandId,
+    words: &[&[u8]],
+    cross_slot: bool,
+) -> Result<(), Failed> {
+    let slot = node.route(client, id, words).map_err(|redirect| {
+        let who = node.presents.script();
+        Failed(match redirect {
+            Redirect::DownForWrites => format!(
+                "ERR {who} attempted to execute a write command while the cluster is down and readonly"
+            ),
+            Redirect::Down => {
+                format!("ERR {who} attempted to execute a command while the cluster is down")
+            }
+            _ => format!("ERR {who} attempted to access a non local key in a cluster node"),
+        }.into_bytes())
+    })?;
+    let Some(slot) = slot.filter(|_| !cross_slot) else {
+        return Ok(());
+    };
+    // The first one that it uses counts where it has declared none.
+    let first = node
+        .clients
+        .get_mut(client.0)
+        .map(|client| &mut client.slot);
+    match first.map(|first| *first.get_or_insert(slot)) {
+        Some(first) if first != slot => Err(Failed::new(
+            "ERR Script attempted to access keys that do not hash to the same slot",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// More than this is not kept for the next reply.

@@ -15,36 +15,8 @@ use crate::double::node::call::{Call, Origin};
 use crate::double::node::failure::{Failure, Outcome};
 
 pub(super) const COMMANDS: Family = &[
-    ("asking", no_cluster),
     ("bgrewriteaof", saving::bgrewriteaof),
     ("bgsave", saving::bgsave),
-    ("cluster|addslots", no_cluster),
-    ("cluster|addslotsrange", no_cluster),
-    ("cluster|bumpepoch", no_cluster),
-    ("cluster|count-failure-reports", no_cluster),
-    ("cluster|countkeysinslot", no_cluster),
-    ("cluster|delslots", no_cluster),
-    ("cluster|delslotsrange", no_cluster),
-    ("cluster|failover", no_cluster),
-    ("cluster|flushslots", no_cluster),
-    ("cluster|forget", no_cluster),
-    ("cluster|getkeysinslot", no_cluster),
-    ("cluster|help", no_cluster),
-    ("cluster|info", no_cluster),
-    ("cluster|keyslot", no_cluster),
-    ("cluster|links", no_cluster),
-    ("cluster|meet", no_cluster),
-    ("cluster|myid", no_cluster),
-    ("cluster|nodes", no_cluster),
-    ("cluster|replicas", no_cluster),
-    ("cluster|replicate", no_cluster),
-    ("cluster|reset", no_cluster),
-    ("cluster|saveconfig", no_cluster),
-    ("cluster|set-config-epoch", no_cluster),
-    ("cluster|setslot", no_cluster),
-    ("cluster|shards", no_cluster),
-    ("cluster|slaves", no_cluster),
-    ("cluster|slots", no_cluster),
     ("debug", debug::debug),
     ("failover", replication::failover),
     ("lastsave", saving::lastsave),
@@ -68,8 +40,6 @@ pub(super) const COMMANDS: Family = &[
     ("module|loadex", no_module),
     ("module|unload", no_module),
     ("monitor", monitor),
-    ("readonly", no_cluster),
-    ("readwrite", no_cluster),
     ("replicaof", replication::replicaof),
     ("role", replication::role),
     ("save", saving::save),
@@ -90,12 +60,6 @@ fn time(call: &mut Call<'_>) -> Outcome {
     call.out.bulk_int(now.div_euclid(1_000_000));
     call.out.bulk_int(now.rem_euclid(1_000_000));
     Ok(())
-}
-
-fn no_cluster(_: &mut Call<'_>) -> Outcome {
-    Err(Failure::text(
-        "ERR This instance has cluster support disabled",
-    ))
 }
 
 fn monitor(call: &mut Call<'_>) -> Outcome {

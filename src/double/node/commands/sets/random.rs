@@ -18,6 +18,8 @@ pub(super) fn spop(call: &mut Call<'_>) -> Outcome {
         _ => return Err(Failure::SYNTAX),
     };
     let integers = call.server.config.set_integers;
+    // Replicas are told which members it has come upon.
+    let mut told = call.server.replication.feeds().then(Vec::new);
     let Some((set, out)) = call.write_and_out::<Set>(key)? else {
         match most {
             None => call.out.null(),
@@ -25,11 +27,17 @@ pub(super) fn spop(call: &mut Call<'_>) -> Outcome {
         }
         return Ok(());
     };
+    let mut note = |member: Element<'_>| {
+        if let Some(told) = &mut told {
+            told.push(member.to_vec());
+        }
+    };
     let length = set.len();
     let taken = most.unwrap_or(1).min(length);
     match most {
         None => {
             let at = chance::any(length);
+            note(set.at(at));
             set.at(at).write(out);
             set.remove_at(at);
         }
@@ -44,6 +52,7 @@ pub(super) fn spop(call: &mut Call<'_>) -> Outcome {
             if stays * STAYING > most {
                 for _ in 0..most {
                     let at = chance::any(set.len());
+                    note(set.at(at));
                     set.at(at).write(out);
                     set.remove_at(at);
                 }
@@ -54,7 +63,10 @@ pub(super) fn spop(call: &mut Call<'_>) -> Outcome {
                     rest.insert_element(set.at(at), integers);
                     set.remove_at(at);
                 }
-                set.iter().for_each(|member| member.write(out));
+                for member in set.iter() {
+                    note(member);
+                    member.write(out);
+                }
                 *set = rest;
             }
         }
@@ -63,6 +75,15 @@ pub(super) fn spop(call: &mut Call<'_>) -> Outcome {
     if taken > 0 {
         call.changed(key, Class::SET, "spop");
         call.server.dirty += taken as u64 - 1;
+    }
+    match told {
+        Some(_) if most.is_some_and(|most| most >= length) => call.replicate_as(&[b"DEL", key]),
+        Some(members) => {
+            for member in &members {
+                call.replicate_as(&[b"SREM", key, member]);
+            }
+        }
+        None => {}
     }
     if empty {
         call.remove_empty(key);

@@ -41,7 +41,8 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn read(words: &[&'a [u8]], may_store: bool) -> Result<Asked<'a>, Failure> {
+    /// `clustered`: what other keys hold can't be looked at.
+    fn read(words: &[&'a [u8]], may_store: bool, clustered: bool) -> Result<Asked<'a>, Failure> {
         let mut asked = Asked {
             by: By::Itself,
             alpha: false,
@@ -74,10 +75,20 @@ impl<'a> Asked<'a> {
             } else if is("BY")
                 && let Some(pattern) = words.next()
             {
+                if clustered && pattern.contains(&b'*') {
+                    return Err(Failure::text(
+                        "ERR BY option of SORT denied in Cluster mode.",
+                    ));
+                }
                 asked.by = By::pattern(pattern, asked.by);
             } else if is("GET")
                 && let Some(pattern) = words.next()
             {
+                if clustered {
+                    return Err(Failure::text(
+                        "ERR GET option of SORT denied in Cluster mode.",
+                    ));
+                }
                 asked.get.push(Pattern::read(pattern));
             } else {
                 return Err(Failure::SYNTAX);
@@ -96,7 +107,8 @@ impl<'a> Asked<'a> {
 
 fn run(call: &mut Call<'_>, may_store: bool) -> Outcome {
     let args = call.args;
-    let mut asked = Asked::read(&args[2..], may_store)?;
+    let clustered = call.server.cluster.is_some();
+    let mut asked = Asked::read(&args[2..], may_store, clustered)?;
     let (kind, mut elements) = load(call, args[1])?;
     if matches!(asked.by, By::Nothing) {
         if kind != Some(Kind::Set) {

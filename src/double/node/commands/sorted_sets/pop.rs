@@ -158,6 +158,11 @@ fn take_from_first(call: &mut Call<'_>, many: &FirstOf<'_, End>) -> Result<bool,
         take(set, many.from, count, many.most.is_some(), out);
         let empty = set.is_empty();
         popped(call, key, many.from, count, empty);
+        let name: &[u8] = match many.from {
+            End::Min => b"ZPOPMIN",
+            End::Max => b"ZPOPMAX",
+        };
+        call.replicate_pop(name, key, many.most.map(|_| count));
         return Ok(true);
     }
     Ok(false)

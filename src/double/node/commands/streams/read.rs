@@ -375,7 +375,10 @@ fn woken(call: &mut Call<'_>, request: &Request<'_>) -> Outcome {
     }
     head(&mut found, &key);
     match (request.group, member) {
-        (Some(reader), Some(member)) => deliver(&mut found, reader, member, after, request.count),
+        (Some(reader), Some(member)) => {
+            deliver(&mut found, reader, member, after, request.count);
+            call.server.dirty += 1;
+        }
         _ => entries::entries(
             found.out,
             found.stream.nodes.range(next..=Id::MAX),

@@ -106,8 +106,9 @@ pub(super) fn set(call: &mut Call<'_>) -> Outcome {
         return Ok(());
     }
     store(call, key, text, options.keep);
-    if end.is_some() {
+    if let Some(moment) = end {
         expire(call, key, end);
+        replicate(call, key, text, moment);
     }
     if !options.get {
         call.out.ok();
@@ -130,6 +131,15 @@ fn expire(call: &mut Call<'_>, key: &[u8], end: Option<i64>) {
     call.db().expire(key, end);
     let db = call.db;
     call.server.notify(Class::GENERIC, "expire", key, db);
+}
+
+/// Replicas are told the moment at which the key is over, however it was said.
+fn replicate(call: &mut Call<'_>, key: &[u8], text: &[u8], end: i64) {
+    if !call.server.replication.feeds() {
+        return;
+    }
+    let end = end.to_string();
+    call.replicate_as(&[b"SET", key, text, b"PXAT", end.as_bytes()]);
 }
 
 pub(super) fn setnx(call: &mut Call<'_>) -> Outcome {
@@ -160,6 +170,7 @@ fn set_with_end(call: &mut Call<'_>, seconds: bool, command: &str) -> Outcome {
     let end = end.moment(call, command)?;
     store(call, key, text, false);
     expire(call, key, Some(end));
+    replicate(call, key, text, end);
     call.out.ok();
     Ok(())
 }
@@ -196,6 +207,7 @@ pub(super) fn getex(call: &mut Call<'_>) -> Outcome {
         } else {
             call.db().expire(key, Some(end));
             call.changed(key, Class::GENERIC, "expire");
+            call.replicate_end(key, end);
         }
     } else if options.persist
         && call

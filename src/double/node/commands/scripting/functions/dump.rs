@@ -1,10 +1,20 @@
 //! FUNCTION DUMP and RESTORE.
 
+use super::super::Scripts;
 use super::Libraries;
 use super::load::{made, name_of, told, unfit};
 use crate::double::node::call::Call;
 use crate::double::node::failure::{Failure, Outcome};
 use crate::double::node::rdb::{BadLibraries, decode_libraries, encode_libraries};
+
+impl Scripts {
+    /// All libraries, as FUNCTION DUMP has them; `None`: there are none.
+    pub fn dumped(&self) -> Option<Vec<u8>> {
+        let libraries = self.libraries.all.values();
+        let codes = libraries.map(|library| &library.code[..]);
+        (!self.libraries.all.is_empty()).then(|| encode_libraries(codes, true))
+    }
+}
 
 /// FUNCTION DUMP.
 pub(super) fn dump(call: &mut Call<'_>) -> Outcome {
@@ -56,6 +66,7 @@ pub(super) fn restore(call: &mut Call<'_>) -> Outcome {
             .map_err(|name| told("Function ", &name, " already exists"))?;
     }
     call.server.scripts.libraries = libraries;
+    call.server.dirty += 1;
     call.out.ok();
     Ok(())
 }

@@ -37,6 +37,7 @@ pub(super) fn load(call: &mut Call<'_>) -> Outcome {
         .add(library)
         .map_err(|name| told("Function ", &name, " already exists"))?;
     call.server.scripts.libraries = libraries;
+    call.server.dirty += 1;
     call.out.bulk(&name);
     Ok(())
 }
@@ -150,6 +151,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     if !call.server.scripts.libraries.remove(name) {
         return Err(Failure::text("ERR Library not found"));
     }
+    call.server.dirty += 1;
     call.out.ok();
     Ok(())
 }
@@ -168,6 +170,7 @@ pub(super) fn flush(call: &mut Call<'_>) -> Outcome {
         ));
     }
     call.server.scripts.libraries = Libraries::default();
+    call.server.dirty += 1;
     call.out.ok();
     Ok(())
 }

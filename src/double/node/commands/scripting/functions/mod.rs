@@ -72,6 +72,18 @@ pub(super) struct Loading {
 }
 
 impl Libraries {
+    /// The function of this name.
+    fn function(&self, name: &[u8]) -> Option<&Rc<Function>> {
+        // Mostly it is written as it is called.
+        let found = self.functions.get(name);
+        found.or_else(|| self.functions.get(&name.to_ascii_lowercase()))
+    }
+
+    /// What the function of this name has declared.
+    pub(super) fn flags_of(&self, name: &[u8]) -> Option<Flags> {
+        Some(self.function(name)?.flags)
+    }
+
     /// Takes a library in.
     ///
     /// # Errors

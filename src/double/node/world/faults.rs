@@ -1,0 +1,42 @@
+//! What can go wrong between nodes.
+
+use std::time::Duration;
+
+use super::World;
+use super::bus::Weather;
+
+impl World {
+    /// The nodes of each group reach only each other; those of no group reach each other as well.
+    pub fn partition(&mut self, groups: &[Vec<usize>]) {
+        let group = |place: usize| groups.iter().position(|group| group.contains(&place));
+        let mut bus = self.bus.borrow_mut();
+        for from in 0..self.about.len() {
+            for to in 0..self.about.len() {
+                if group(from) != group(to) {
+                    bus.cut(from, to);
+                }
+            }
+        }
+    }
+
+    /// Nothing that the one sends reaches the other any more.
+    pub fn cut(&mut self, from: usize, to: usize) {
+        self.bus.borrow_mut().cut(from, to);
+    }
+
+    /// Everybody reaches everybody again.
+    pub fn heal(&mut self) {
+        let now = self.now;
+        self.bus.borrow_mut().heal(now);
+    }
+
+    /// Packets to and from a node take so much longer; zero: as long as those of others.
+    pub fn slow(&mut self, place: usize, by: Duration) {
+        self.bus.borrow_mut().slow(place, by);
+    }
+
+    /// How packets fare from now on.
+    pub fn weather(&mut self, weather: Weather) {
+        self.bus.borrow_mut().set_weather(weather);
+    }
+}

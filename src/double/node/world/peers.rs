@@ -1,0 +1,42 @@
+//! How a node asks another one of its world for something, as MIGRATE does: at once, and waiting for the answer.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::Servers;
+use super::bus::Bus;
+use super::lives::Life;
+use crate::double::node::peers::{Asked, Peers};
+
+/// The other nodes of a world, as one of them reaches them.
+pub(super) struct Neighbours {
+    pub place: usize,
+    pub servers: Servers,
+    pub lives: Rc<RefCell<Vec<Life>>>,
+    pub bus: Rc<RefCell<Bus>>,
+}
+
+impl Peers for Neighbours {
+    fn ask(&self, ip: &str, port: u16, words: &[Vec<u8>]) -> Asked {
+        let servers = self.servers.borrow();
+        let found = servers.iter().position(|server| match server.try_borrow() {
+            Ok(server) => server.is_at(ip, port),
+            // That is the one that asks, or one that is busy with somebody's script.
+            Err(_) => false,
+        });
+        let Some(to) = found else {
+            return Asked::NotOurs;
+        };
+        let bus = self.bus.borrow();
+        if !bus.reaches(self.place, to) || !bus.reaches(to, self.place) {
+            return Asked::Silent;
+        }
+        match self.lives.borrow()[to] {
+            Life::Stopped => return Asked::Refused,
+            Life::Frozen => return Asked::Silent,
+            Life::Running => {}
+        }
+        let mut server = servers[to].borrow_mut();
+        Asked::Reply(server.answer(words))
+    }
+}

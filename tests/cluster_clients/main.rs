@@ -49,3 +49,22 @@ async fn on_servers(
         scenario::play(library, place::real().await).await;
     }
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_double(
+    #[values(
+        Library::RedisRs { protocol: 2 },
+        Library::RedisRs { protocol: 3 },
+        Library::RedisPy { protocol: 2 },
+        Library::RedisPy { protocol: 3 },
+        Library::RedisRb,
+        Library::NodeRedis
+    )]
+    library: Library,
+) {
+    if library.available(&format!("on_the_double, {library:?}")) {
+        let _alone = ONE.lock().await;
+        scenario::play(library, place::double().await).await;
+    }
+}

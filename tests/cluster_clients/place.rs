@@ -1,11 +1,13 @@
 //! Where the cluster is that a client library talks to.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use labrunner::admin::{Shape, create};
 use labrunner::cluster::{Endpoint, NodeName};
-use labrunner::resp::AddressBook;
+use labrunner::double::Cluster;
+use labrunner::resp::{Address, AddressBook};
 
 use crate::servers::Servers;
 
@@ -75,6 +77,39 @@ impl Place for Servers {
     async fn start_again(&mut self, node: &str) {
         self.start_node(node);
     }
+}
+
+/// The simulated cluster, on the machine's clock.
+pub async fn double() -> impl Place {
+    let building = Cluster::builder().masters(3).replicas(1);
+    building.node_timeout(NODE_TIMEOUT).start().await.unwrap()
+}
+
+#[async_trait]
+impl Place for Cluster {
+    fn book(&self) -> AddressBook {
+        let nodes = self.addresses().into_iter().zip(1..);
+        let address = |(reachable, n): (SocketAddr, u16)| Address {
+            name: NodeName::new(format!("redis-{n}")),
+            announced: Endpoint::new(reachable.ip().to_string(), reachable.port()),
+            reachable,
+        };
+        AddressBook::new(nodes.map(address).collect())
+    }
+
+    async fn kill(&mut self, node: &str) {
+        Cluster::kill(self, number(node));
+    }
+
+    async fn start_again(&mut self, node: &str) {
+        Cluster::start_again(self, number(node)).unwrap();
+    }
+}
+
+/// The double counts its nodes from 0 on, masters first.
+fn number(node: &str) -> usize {
+    let number: usize = node.trim_start_matches("redis-").parse().unwrap();
+    number - 1
 }
 
 /// Where a client finds a node.

@@ -175,7 +175,10 @@ impl World {
                 Job::Node(place, job) => {
                     if place < self.about.len() {
                         let server = self.server(place);
-                        job(&mut server.borrow_mut());
+                        let mut server = server.borrow_mut();
+                        server.set_time(self.now.max(now));
+                        job(&mut server);
+                        drop(server);
                         touched.add(place);
                     }
                 }

@@ -69,7 +69,10 @@ impl Claim {
     fn parse(text: &str, nodes: usize) -> Result<Claim, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let node = |word: &str| node(word, nodes);
-        let number = |word: &str| word.parse::<u32>().map_err(|_| format!("no number: {word}"));
+        let number = |word: &str| {
+            word.parse::<u32>()
+                .map_err(|_| format!("no number: {word}"))
+        };
         Ok(match words.as_slice() {
             ["ok"] => Claim::Ok,
             ["down"] => Claim::Down,
@@ -78,7 +81,9 @@ impl Claim {
             ["synced"] => Claim::Synced,
             ["epochs", "differ"] => Claim::EpochsDiffer,
             [who, "is", flag] => {
-                let flags = ["master", "replica", "fail", "fail?", "well", "gone", "apart"];
+                let flags = [
+                    "master", "replica", "fail", "fail?", "well", "gone", "apart",
+                ];
                 if !flags.contains(flag) {
                     return Err(format!("nobody is ever {flag}"));
                 }
@@ -146,8 +151,10 @@ impl Claim {
                     return None;
                 }
                 let link = view.replication("master_link_status");
-                let master = names
-                    .of_address(view.replication("master_host"), view.replication("master_port"));
+                let master = names.of_address(
+                    view.replication("master_host"),
+                    view.replication("master_port"),
+                );
                 let behind = all
                     .iter()
                     .any(|(node, of)| name(*node) == master && of.offset() != view.offset());
@@ -165,9 +172,9 @@ impl Claim {
                 let holds = match (what.as_str(), line) {
                     ("gone", line) => line.is_none(),
                     (_, None) => false,
-                    ("well", Some(line)) => {
-                        !["fail", "fail?", "handshake", "noaddr"].iter().any(|f| line.is(f))
-                    }
+                    ("well", Some(line)) => !["fail", "fail?", "handshake", "noaddr"]
+                        .iter()
+                        .any(|f| line.is(f)),
                     ("replica", Some(line)) => line.is("slave"),
                     // Nobody has a link to itself.
                     ("apart", Some(line)) => observer == *node || line.link == "disconnected",
@@ -179,7 +186,9 @@ impl Claim {
                 (!holds).then(|| format!("{who} as {seen:?}"))
             }
             Claim::Follows(node, master) => {
-                let seen = view.line(names, &name(*node)).map(|line| names.of_id(&line.master));
+                let seen = view
+                    .line(names, &name(*node))
+                    .map(|line| names.of_id(&line.master));
                 (seen != Some(name(*master))).then(|| format!("{} follow {seen:?}", name(*node)))
             }
             Claim::Has(node, count) => {

@@ -92,7 +92,11 @@ impl Names {
             .places
             .iter()
             .any(|place| place.port.to_string() == port && place.bus.to_string() == bus);
-        if right { known } else { format!("{known}@{bus}") }
+        if right {
+            known
+        } else {
+            format!("{known}@{bus}")
+        }
     }
 
     /// Whether this is the address of a node without its port.

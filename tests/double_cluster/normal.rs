@@ -168,10 +168,7 @@ fn slots(frame: &Frame, names: &Names) -> Vec<String> {
             .skip(3)
             .map(|item| plain(item, names))
             .collect();
-        let (id, address) = (
-            names.of_id(&part(2)),
-            names.of_address(&part(0), &part(1)),
-        );
+        let (id, address) = (names.of_id(&part(2)), names.of_address(&part(0), &part(1)));
         format!("{id} at {address} {}", more.join(" "))
     };
     let mut ranges: Vec<(u32, String)> = frame
@@ -257,8 +254,10 @@ fn info(view: &View, epochs: &Epochs) -> Vec<String> {
 fn replication(view: &View, all: &BTreeMap<usize, View>, names: &Names) -> Vec<String> {
     let mut lines = vec![format!("role:{}", view.replication("role"))];
     if view.replication("role") == "slave" {
-        let master =
-            names.of_address(view.replication("master_host"), view.replication("master_port"));
+        let master = names.of_address(
+            view.replication("master_host"),
+            view.replication("master_port"),
+        );
         for field in ["master_link_status", "slave_read_only", "slave_priority"] {
             lines.push(format!("{field}:{}", view.replication(field)));
         }

@@ -354,7 +354,10 @@ impl Play<'_> {
             let views = self.views()?;
             if let Some(lack) = condition.lacks(&views, &self.names) {
                 let after = self.stage.now() - began;
-                return Err(format!("no more after {after:?}: {lack}\n{}", self.picture()));
+                return Err(format!(
+                    "no more after {after:?}: {lack}\n{}",
+                    self.picture()
+                ));
             }
             self.stage.pause(PACE);
         }
@@ -373,7 +376,11 @@ impl Play<'_> {
         let (mut last, mut same) = (None, 0);
         loop {
             let seen = What::Views(normal::views(&self.views()?, &self.names, self.ranks));
-            same = if last.as_ref() == Some(&seen) { same + 1 } else { 1 };
+            same = if last.as_ref() == Some(&seen) {
+                same + 1
+            } else {
+                1
+            };
             let settled = same >= STEADY;
             let as_expected = expected.is_none_or(|expected| expected.what == seen);
             let waited = self.stage.now() - began;
@@ -413,7 +420,8 @@ impl Play<'_> {
     fn logs(&self) -> String {
         let logs = self.order.iter().enumerate().map(|(node, &there)| {
             let log = self.stage.log(there);
-            self.names.of_text(&format!("  --- log of {}\n{log}", name(node)))
+            self.names
+                .of_text(&format!("  --- log of {}\n{log}", name(node)))
         });
         logs.collect::<Vec<_>>().join("\n")
     }

@@ -171,7 +171,11 @@ impl Stage for Real {
 
     fn stop(&mut self, node: usize) {
         // It hangs up instead of answering.
-        let _ = self.call(node, By::Scenario, &[b"SHUTDOWN".to_vec(), b"SAVE".to_vec()]);
+        let _ = self.call(
+            node,
+            By::Scenario,
+            &[b"SHUTDOWN".to_vec(), b"SAVE".to_vec()],
+        );
         let mut process = self.nodes[node].process.take().unwrap();
         let until = Instant::now() + LIMIT;
         while process.try_wait().unwrap().is_none() {

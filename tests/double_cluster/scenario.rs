@@ -225,7 +225,10 @@ fn create(words: &[&str], nodes: usize) -> Result<Create, String> {
     if let [word] = words
         && let Some((masters, replicas)) = word.split_once('+')
     {
-        let number = |word: &str| word.parse::<usize>().map_err(|_| format!("no number: {word}"));
+        let number = |word: &str| {
+            word.parse::<usize>()
+                .map_err(|_| format!("no number: {word}"))
+        };
         let (masters, replicas) = (number(masters)?, number(replicas)?);
         // As redis-cli shares them out.
         let bound = |n: usize| (16384.0 / masters as f64 * n as f64).round() as u16;

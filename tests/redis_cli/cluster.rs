@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use crate::both::{Said, Which, call, converse, is_here};
-use crate::nodes::Nodes;
+use crate::nodes::{Nodes, named};
 use crate::server::Server;
 use crate::terminal::converse_at_terminal;
 use crate::words::{unescaped, words};
@@ -104,7 +104,7 @@ fn said_lines(nodes: &Nodes, said: Said, source: Option<&Server>) -> Vec<String>
         lines.push(format!("--- {name}"));
         let mut text = nodes.names(&bytes.escape_ascii().to_string());
         if let Some(source) = source {
-            text = text.replace(&source.port.to_string(), "PORT");
+            text = named(&text, source.port, "PORT");
         }
         // How long a cluster takes to join is its own affair: a dot a second.
         let text = text.replace("\\n", "\n");

@@ -171,12 +171,16 @@ impl Nodes {
         let mut text = text.to_owned();
         for (at, node) in self.nodes.iter().enumerate() {
             let n = at + 1;
-            text = text.replace(&(node.door + 10_000).to_string(), &format!("bus-{n}"));
-            text = text.replace(&node.door.to_string(), &format!("port-{n}"));
-            text = text.replace(&node.direct.port().to_string(), &format!("direct-{n}"));
             if !node.id.is_empty() {
                 text = text.replace(&node.id, &format!("id-{n}"));
                 text = text.replace(&node.id[..8], &format!("id-{n}"));
+            }
+            for (port, name) in [
+                (node.door + 10_000, "bus"),
+                (node.door, "port"),
+                (node.direct.port(), "direct"),
+            ] {
+                text = named(&text, port, &format!("{name}-{n}"));
             }
         }
         text
@@ -277,6 +281,34 @@ impl Nodes {
         lines.sort();
         lines
     }
+}
+
+/// A name in place of a port, but not within longer numbers: the digits of a port may stand in some node's id as well, by chance.
+pub fn named(text: &str, port: u16, name: &str) -> String {
+    let port = port.to_string();
+    let is_of_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let mut named = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(&port) {
+        let (before, found) = rest.split_at(at);
+        let after = &found[port.len()..];
+        named += before;
+        // What comes before may have been taken over already; its end is what counts.
+        let is_whole =
+            !is_of_word(named.as_bytes().last()) && !is_of_word(after.as_bytes().first());
+        named += if is_whole { name } else { &port };
+        rest = after;
+    }
+    named + rest
+}
+
+#[test]
+fn a_port_within_an_id_has_no_name() {
+    let text = "21543 a:21543@x 3a27c21543b 21543a 121543 215432154321543 :21543\n";
+    assert_eq!(
+        named(text, 21543, "port"),
+        "port a:port@x 3a27c21543b 21543a 121543 215432154321543 :port\n"
+    );
 }
 
 fn told(looks: &mut Vec<usize>, lines: &mut Vec<String>) {

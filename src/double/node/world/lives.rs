@@ -100,7 +100,7 @@ impl World {
         self.lives.borrow_mut().push(Life::Running);
         server.peers = Some(Rc::new(Neighbours {
             place,
-            servers: Rc::clone(&self.servers),
+            servers: Rc::downgrade(&self.servers),
             lives: Rc::clone(&self.lives),
             bus: Rc::clone(&self.bus),
         }));

@@ -1,24 +1,28 @@
 //! How a node asks another one of its world for something, as MIGRATE does: at once, and waiting for the answer.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
-use super::Servers;
 use super::bus::Bus;
 use super::lives::Life;
 use crate::double::node::peers::{Asked, Peers};
+use crate::double::node::server::Server;
 
 /// The other nodes of a world, as one of them reaches them.
 pub(super) struct Neighbours {
     pub place: usize,
-    pub servers: Servers,
+    /// Not held: a node holds its neighbours, and would so hold itself for ever, with all its sockets.
+    pub servers: Weak<RefCell<Vec<Rc<RefCell<Server>>>>>,
     pub lives: Rc<RefCell<Vec<Life>>>,
     pub bus: Rc<RefCell<Bus>>,
 }
 
 impl Peers for Neighbours {
     fn ask(&self, ip: &str, port: u16, words: &[Vec<u8>]) -> Asked {
-        let servers = self.servers.borrow();
+        let Some(servers) = self.servers.upgrade() else {
+            return Asked::NotOurs;
+        };
+        let servers = servers.borrow();
         let found = servers.iter().position(|server| match server.try_borrow() {
             Ok(server) => server.is_at(ip, port),
             // That is the one that asks, or one that is busy with somebody's script.

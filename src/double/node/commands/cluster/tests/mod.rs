@@ -230,9 +230,9 @@ impl Pair {
         }
         let hex = Regex::new(r"\b[0-9a-f]{40}\b").unwrap();
         text = hex.replace_all(&text, "<id>").into_owned();
-        if text.contains("cluster_slots_assigned:0\r\n") {
+        if text.contains(r"cluster_slots_assigned:0\r\n") {
             // In its first two seconds Redis has not counted yet, and says 1.
-            text = text.replace("cluster_size:1\r\n", "cluster_size:0\r\n");
+            text = text.replace(r"cluster_size:1\r\n", r"cluster_size:0\r\n");
         }
         let time = Regex::new(r"\b1[0-9]{12}\b").unwrap();
         text = time.replace_all(&text, "<time>").into_owned();

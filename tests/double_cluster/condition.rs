@@ -1,7 +1,7 @@
 //! What a scenario waits for: `agree, n3 is master`, or `n1 n2: n3 is fail` in these views only.
 //!
 //! `ok` and `down`: the cluster's state. `know 3`: three nodes, and no handshake. `agree`: who is there, in which part, with which slots and epoch, is the same in all views.
-//! `synced`: replicas have all of their masters' data. `epochs differ`: no two masters have the same. `n3 is FLAG`: in CLUSTER NODES (`master`, `replica`, `fail`, `fail?`,
+//! `synced`: replicas have all of their masters' data, and everybody has heard who has any. `epochs differ`: no two masters have the same. `n3 is FLAG`: in CLUSTER NODES (`master`, `replica`, `fail`, `fail?`,
 //! `well` for neither of the last two, `gone` for no line at all, `apart` for a link that is down). `n3 follows n1`. `n3 has 100`: slots. `n3 holds 20`: keys, by its own view.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,6 +138,15 @@ impl Claim {
                 (known != *count || shaking).then(|| format!("{known} nodes or a handshake"))
             }
             Claim::Synced => {
+                // Others learn that somebody has data by the next message.
+                let unheard = view.offsets_told().into_iter().find(|(id, told)| {
+                    let who = names.of_id(id);
+                    let it = all.iter().find(|(node, _)| name(**node) == who);
+                    *told == 0 && it.is_some_and(|(_, of)| of.offset() > 0)
+                });
+                if let Some((id, _)) = unheard {
+                    return Some(format!("no data at {}", names.of_id(&id)));
+                }
                 if view.replication("role") != "slave" {
                     return None;
                 }

@@ -85,6 +85,27 @@ impl View {
         self.replication.get(field).map_or("", String::as_str)
     }
 
+    /// How far each node's data is by CLUSTER SHARDS, as it was told last.
+    pub fn offsets_told(&self) -> Vec<(String, u64)> {
+        let field = |node: &Frame, name: &str| {
+            let pair = node
+                .items
+                .chunks_exact(2)
+                .find(|pair| text(&pair[0]) == name);
+            pair.map(|pair| text(&pair[1])).unwrap_or_default()
+        };
+        self.shards
+            .items
+            .iter()
+            .filter_map(|shard| shard.items.get(3))
+            .flat_map(|nodes| &nodes.items)
+            .map(|node| {
+                let offset = field(node, "replication-offset");
+                (field(node, "id"), offset.parse().unwrap_or(0))
+            })
+            .collect()
+    }
+
     /// How far its data is.
     pub fn offset(&self) -> u64 {
         self.replication("master_repl_offset").parse().unwrap_or(0)

@@ -241,7 +241,9 @@ impl Server {
         let settings = self.config.replication;
         let now = self.now / 1000;
         let paused = self.cluster.is_some() && self.is_paused();
-        let due = self.replication.rounds.is_multiple_of(settings.ping_period);
+        // The first round comes before anybody can follow.
+        let rounds = self.replication.rounds;
+        let due = rounds > 0 && rounds.is_multiple_of(settings.ping_period);
         if due && !self.replication.is_replica() && !self.replication.replicas.is_empty() && !paused
         {
             // In a pause for a manual failover the offset has to stay where it is.

@@ -105,6 +105,11 @@ impl Replication {
         }
     }
 
+    /// Begins where the saved keys of its life before end. So the offset of a master only grows over a restart in good order.
+    pub fn begin_at(&mut self, offset: i64) {
+        self.offset = offset;
+    }
+
     /// How it stands with the link to its master.
     pub fn master_link(&self) -> MasterLink {
         match &self.master {

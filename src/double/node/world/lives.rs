@@ -8,6 +8,7 @@ use crate::double::gossip::View;
 use crate::double::node::config::Config;
 use crate::double::node::membership::Membership;
 use crate::double::node::net::Net;
+use crate::double::node::replication::Replication;
 use crate::double::node::server::Server;
 
 use std::cell::RefCell;
@@ -139,8 +140,12 @@ impl World {
             server.close_all();
             server.net.stop_listening();
             server.wires.clear();
-            if how == Ending::Abrupt && server.config.get("appendonly") != "yes" {
-                server.lose_keys();
+            if how == Ending::Abrupt {
+                // It is saved with the keys, and by nothing else.
+                server.replication = Replication::default();
+                if server.config.get("appendonly") != "yes" {
+                    server.lose_keys();
+                }
             }
         });
         self.about[place].missed.clear();
@@ -174,6 +179,7 @@ impl World {
             fresh.presents = server.presents;
             fresh.log = std::mem::take(&mut server.log);
             let before = std::mem::replace(server, fresh);
+            server.replication.begin_at(before.replication.offset());
             if let Some(member) = before.cluster {
                 let Membership {
                     view, mut random, ..

@@ -398,10 +398,11 @@ impl Touched {
 impl Server {
     /// A tenth of a second has passed.
     fn tick(&mut self) {
-        self.ticks += 1;
+        // The first time right after the start, when nobody follows yet who would be sent a PING.
         if self.ticks.is_multiple_of(10) {
             self.replication_cron();
         }
+        self.ticks += 1;
         self.in_cluster(|view, around| view.tick(around));
     }
 

@@ -212,9 +212,11 @@ fn shutdown_ends_a_script_as_well() {
     let node = start(Node::builder().config("busy-reply-threshold", "10"));
     let mut busy = Wire::connect(node.address()).unwrap();
     busy.send(b"EVAL \"while true do end\" 0\r\n").unwrap();
-    std::thread::sleep(Duration::from_millis(50));
     let mut other = Wire::connect(node.address()).unwrap();
-    assert!(other.call(&["PING"]).unwrap().payload.starts_with(b"BUSY"));
+    let until = Instant::now() + Duration::from_secs(10);
+    while !other.call(&["PING"]).unwrap().payload.starts_with(b"BUSY") {
+        assert!(Instant::now() < until, "the script is never busy");
+    }
     other.send(b"SHUTDOWN NOSAVE\r\n").unwrap();
     other.until_closed().unwrap();
     busy.until_closed().unwrap();

@@ -1,8 +1,10 @@
 //! What can go wrong between nodes.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::World;
+use super::bus::Weather;
 
 impl World {
     /// The nodes of each group reach only each other; those of no group reach each other as well.
@@ -32,5 +34,18 @@ impl World {
     /// Packets to and from a node take so much longer; zero: as long as those of others.
     pub fn slow(&mut self, place: usize, by: Duration) {
         self.bus.borrow_mut().slow(place, by);
+    }
+
+    /// Which share of the messages on the bus is lost from now on.
+    pub fn set_loss(&mut self, loss: f64) {
+        let delay = self.bus.borrow().weather().delay.clone();
+        self.bus.borrow_mut().set_weather(Weather { delay, loss });
+    }
+
+    /// How long packets take from now on.
+    pub fn set_delay(&mut self, range: Range<Duration>) {
+        let loss = self.bus.borrow().weather().loss;
+        let delay = range.start.as_micros() as u64..range.end.as_micros() as u64;
+        self.bus.borrow_mut().set_weather(Weather { delay, loss });
     }
 }

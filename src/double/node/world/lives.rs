@@ -1,16 +1,5 @@
 //! Nodes come, stop, freeze and come back.
 
-use super::bus::Happening;
-use super::peers::Neighbours;
-use super::{About, World};
-use crate::cluster::NodeId;
-use crate::double::gossip::View;
-use crate::double::node::config::Config;
-use crate::double::node::membership::Membership;
-use crate::double::node::net::Net;
-use crate::double::node::replication::Replication;
-use crate::double::node::server::Server;
-
 use std::cell::RefCell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -19,7 +8,16 @@ use std::rc::Rc;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::TICK;
+use super::bus::Happening;
+use super::peers::Neighbours;
+use super::{About, TICK, World};
+use crate::cluster::NodeId;
+use crate::double::gossip::View;
+use crate::double::node::config::Config;
+use crate::double::node::membership::Membership;
+use crate::double::node::net::Net;
+use crate::double::node::replication::Replication;
+use crate::double::node::server::Server;
 
 /// How a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

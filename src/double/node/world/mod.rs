@@ -4,6 +4,7 @@
 //! world without clients whose clock is stepped does the same twice.
 
 mod bus;
+mod by_hand;
 mod faults;
 mod forming;
 mod lives;
@@ -25,6 +26,7 @@ use super::replication::Replication;
 use super::server::Server;
 use super::wires::{Packet, Wire};
 use crate::double::Clock;
+use crate::double::gossip::LinkId;
 
 /// How often a node of a cluster looks after its cluster by itself, in microseconds.
 const TICK: i64 = 100_000;
@@ -119,14 +121,8 @@ impl World {
 
     /// When the next thing is due, in microseconds since 1970.
     fn next_moment(&self) -> Option<i64> {
-        let servers = self.servers.borrow();
-        let lives = self.lives.borrow();
-        let running = servers.iter().zip(lives.iter());
-        let moments = running
-            .filter(|(_, life)| **life == Life::Running)
-            .filter_map(|(server, _)| server.borrow().next_moment())
-            .map(|moment| moment.saturating_mul(1000));
-        moments.chain(self.bus.borrow().next_moment()).min()
+        let own = self.earliest_own_moment(|_| true).map(|(when, _)| when);
+        own.into_iter().chain(self.bus.borrow().next_moment()).min()
     }
 
     /// The loop: wait for something to happen, do it, send what came of it. Ends when it is told to, or when its only node has been shut down.
@@ -214,7 +210,8 @@ impl World {
     pub(super) fn happen_until(&mut self, until: i64) {
         loop {
             // By its own clock a node does things too: it takes out keys, and gives up waiting.
-            let own = self.next_own_moment(until);
+            // What is not done at its moment is not done by doing it again: it waits for somebody's turn.
+            let own = self.earliest_own_moment(|when| when > self.now && when <= until);
             let next = self
                 .bus
                 .borrow()
@@ -241,17 +238,15 @@ impl World {
         self.now = self.now.max(until);
     }
 
-    /// The next moment at which a node does something by its own clock, after the present one.
-    fn next_own_moment(&self, until: i64) -> Option<(i64, usize)> {
+    /// The first of the moments that are `wanted` at which a node that runs does something by its own clock, in microseconds since 1970; and that node.
+    fn earliest_own_moment(&self, wanted: impl Fn(i64) -> bool) -> Option<(i64, usize)> {
         let servers = self.servers.borrow();
         let lives = self.lives.borrow();
-        let running = servers.iter().zip(lives.iter()).enumerate();
-        running
-            .filter(|(_, (_, life))| **life == Life::Running)
+        let all = servers.iter().zip(lives.iter()).enumerate();
+        all.filter(|(_, (_, life))| **life == Life::Running)
             .filter_map(|(place, (server, _))| {
                 let when = server.borrow().next_moment()?.saturating_mul(1000);
-                // What is not done at its moment is not done by doing it again: it waits for somebody's turn.
-                (when > self.now && when <= until).then_some((when, place))
+                wanted(when).then_some((when, place))
             })
             .min()
     }
@@ -406,7 +401,7 @@ impl Server {
         self.in_cluster(|view, around| view.tick(around));
     }
 
-    fn connected(&mut self, link: crate::double::gossip::LinkId) {
+    fn connected(&mut self, link: LinkId) {
         match Replication::is_own(link) {
             true => self.replication_connected(link),
             false => {
@@ -415,7 +410,7 @@ impl Server {
         }
     }
 
-    fn closed(&mut self, link: crate::double::gossip::LinkId) {
+    fn closed(&mut self, link: LinkId) {
         match Replication::is_own(link) {
             true => self.replication_closed(link),
             false => {
@@ -424,7 +419,7 @@ impl Server {
         }
     }
 
-    fn received(&mut self, link: crate::double::gossip::LinkId, packet: Packet) {
+    fn received(&mut self, link: LinkId, packet: Packet) {
         match packet {
             Packet::Bus(message) => {
                 self.in_cluster(|view, around| view.receive(link, message, around));

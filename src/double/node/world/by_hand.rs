@@ -1,0 +1,58 @@
+//! What whoever owns a world has done in it: time passes, and a node executes a command without a client.
+
+use std::time::Duration;
+
+use super::World;
+use super::lives::Life;
+
+impl World {
+    /// The time by its clock, in microseconds since 1970.
+    pub fn clock_now(&self) -> i64 {
+        self.clock.unix().as_micros() as i64
+    }
+
+    /// All happens that is due by now.
+    pub fn catch_up(&mut self) {
+        let now = self.clock_now();
+        self.happen_until(now);
+    }
+
+    /// Moves a stepped clock on, and all happens that is due on the way, each thing at its own moment.
+    pub fn advance(&mut self, by: Duration) {
+        if !self.clock.is_stepped() {
+            return;
+        }
+        let until = self.clock_now().saturating_add(by.as_micros() as i64);
+        while let Some(next) = self.next_moment().filter(|next| *next <= until) {
+            let next = next.max(self.now);
+            self.clock.leap_to(next);
+            self.happen_until(next);
+            // What is due at this moment and is not done now waits for somebody's turn.
+            if self.next_moment().is_some_and(|again| again <= next) {
+                break;
+            }
+        }
+        self.clock.leap_to(until);
+        self.happen_until(until);
+    }
+
+    /// Executes a command at a node for a client without a connection; the reply in RESP3. `None`: the node does not run.
+    pub fn run_by_hand(&mut self, place: usize, words: &[Vec<u8>]) -> Option<Vec<u8>> {
+        if self.life(place) != Life::Running {
+            return None;
+        }
+        let now = self.clock_now().max(self.now);
+        self.happen_until(now);
+        let reply = self.at(place, |server| {
+            server.set_time(now);
+            let reply = server.run_by_hand(words);
+            server.end_round();
+            reply
+        });
+        self.settle(place);
+        self.stop_those_that_were_shut_down();
+        // What was sent without a delay is there already.
+        self.happen_until(now);
+        Some(reply)
+    }
+}

@@ -151,8 +151,7 @@ impl World {
 
     /// Does what is due by the clock, what has come from clients, and what others want to have done.
     fn turn(&mut self, events: &Events) {
-        let now = self.clock.unix().as_micros() as i64;
-        self.happen_until(now);
+        self.catch_up();
         let mut touched = Touched::default();
         let woken = self.shared.take_woken();
         // All of them are noted first: what is still to be done must not be known to this call only, in case somebody's script takes long.
@@ -172,7 +171,8 @@ impl World {
                     if place < self.about.len() {
                         let server = self.server(place);
                         let mut server = server.borrow_mut();
-                        server.set_time(self.now.max(now));
+                        // Looked up anew: whoever asks may have moved the clock on since this turn began.
+                        server.set_time(self.clock_now().max(self.now));
                         job(&mut server);
                         drop(server);
                         touched.add(place);
@@ -181,6 +181,7 @@ impl World {
                 Job::World(job) => job(self),
             }
         }
+        let now = self.clock_now().max(self.now);
         for place in 0..self.about.len() {
             if self.life(place) != Life::Running {
                 continue;
@@ -194,7 +195,7 @@ impl World {
             if !has_turn && !due && !touched.has(place) && !server.net.has_outgoing() {
                 continue;
             }
-            server.set_time(self.now.max(now));
+            server.set_time(now);
             server.feed_the_hungry();
             server.end_round();
             drop(server);
@@ -202,7 +203,7 @@ impl World {
         }
         self.stop_those_that_were_shut_down();
         // What was sent without a delay is there already.
-        let now = self.clock.unix().as_micros() as i64;
+        let now = self.clock_now();
         self.happen_until(now);
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use labrunner::backend::Choice;
 
 /// Where the nodes live.
 #[derive(Debug, Args)]
@@ -22,12 +23,23 @@ enum BackendChoice {
     Auto,
     /// Containers; pulls the image if it is not there
     Docker,
+    /// A simulated Redis Cluster inside of labrunner: needs nothing
+    Sim,
 }
 
 impl Nodes {
     /// The image that was asked for. In CI a variable that is not set is often set to nothing.
     pub fn image(&self) -> Option<String> {
         self.image.clone().filter(|image| !image.is_empty())
+    }
+
+    /// Where the nodes are to live.
+    pub fn choice(&self) -> Choice {
+        match self.backend {
+            BackendChoice::Auto => Choice::Auto,
+            BackendChoice::Docker => Choice::Docker,
+            BackendChoice::Sim => Choice::Sim,
+        }
     }
 
     /// Whether an image that is not there may be downloaded.

@@ -2,8 +2,8 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -73,6 +73,18 @@ pub struct Arguments {
 
 /// Runs the labs.
 pub fn run(arguments: &Arguments, output: Output) -> Exit {
+    let docker_s = [
+        arguments.subnet.as_ref().map(|_| "--subnet"),
+        arguments.first_port.map(|_| "--first-port"),
+    ];
+    let docker_s: Vec<&str> = docker_s.into_iter().flatten().collect();
+    let choice = match arguments.nodes.choice(&docker_s) {
+        Ok(choice) => choice,
+        Err(what) => {
+            complain_with_help(&what, "leave it out, or leave `--backend sim` out");
+            return Exit::Usage;
+        }
+    };
     let labs = match load_all(&arguments.files, output) {
         Ok(labs) => labs,
         Err(exit) => return exit,
@@ -106,7 +118,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
             "something may be left: run `labrunner clean`",
             move |times| told.emit(Event::Interrupted { times }),
         ));
-        run_labs(arguments, labs, &run, &events, &interrupt).await
+        run_labs(arguments, choice, labs, &run, &events, &interrupt).await
     });
     // What still hangs on a thread (a process that does not end) must not keep the command from ending.
     runtime.shutdown_background();
@@ -115,6 +127,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
 
 async fn run_labs(
     arguments: &Arguments,
+    choice: Choice,
     labs: Vec<Lab>,
     run: &str,
     events: &Arc<Events>,
@@ -122,7 +135,7 @@ async fn run_labs(
 ) -> Exit {
     let maker = EnvironmentMaker {
         run: run.to_owned(),
-        choice: arguments.nodes.choice(),
+        choice,
         chosen: OnceLock::new(),
         containers: DockerOptions {
             image: arguments.nodes.image(),

@@ -194,10 +194,7 @@ impl Files {
                 "the process {} in which the simulated nodes live does not answer: {why}",
                 desk.process
             ),
-            help: format!(
-                "see {}; `labrunner down` ends it",
-                self.log().display()
-            ),
+            help: format!("see {}; `labrunner down` ends it", self.log().display()),
         })
     }
 }

@@ -110,7 +110,8 @@ impl CourseSim {
         if self.files.read().is_some() {
             return Ok(());
         }
-        let state_dir = std::path::absolute(&self.state_dir).unwrap_or_else(|_| self.state_dir.clone());
+        let state_dir =
+            std::path::absolute(&self.state_dir).unwrap_or_else(|_| self.state_dir.clone());
         // Of one that has died.
         let _ = std::fs::remove_file(self.files.desk());
         let started = std::fs::create_dir_all(self.files.folder())

@@ -61,7 +61,10 @@ impl Sim {
     pub async fn prepare(options: SimOptions) -> Result<Sim, BackendError> {
         let hosts = Hosts::reserve()?;
         let programs = Programs::find(options.program.as_deref(), hosts.terms())?;
-        let why = format!("redis 7.0.15, simulated in this process; {}", programs.redis_cli_in_words());
+        let why = format!(
+            "redis 7.0.15, simulated in this process; {}",
+            programs.redis_cli_in_words()
+        );
         let nodes = Arc::new(Nodes::start(hosts, double::Clock::leaping()).await?);
         let clock = Arc::new(SimClock::new(nodes.cluster().clone()));
         Ok(Sim {
@@ -148,7 +151,8 @@ impl Backend for Sim {
             }
             Action::Links { change, node } => {
                 let (change, node) = (*change, node.clone());
-                self.at_nodes(move |nodes| nodes.link(change, &node)).await??
+                self.at_nodes(move |nodes| nodes.link(change, &node))
+                    .await??
             }
             Action::RedisCli(call) => {
                 let refusing = self.at_nodes(|nodes| nodes.refusing()).await?;

@@ -128,7 +128,9 @@ impl Nodes {
         let made = self.made();
         let state = |node: CourseNode| NodeState {
             name: node.name(),
-            life: made.get(&node).map_or(Life::Absent, |made| self.life(*made)),
+            life: made
+                .get(&node)
+                .map_or(Life::Absent, |made| self.life(*made)),
         };
         CourseNode::all().map(state).collect()
     }
@@ -136,9 +138,8 @@ impl Nodes {
     /// Those that nobody can connect to.
     pub(super) fn refusing(&self) -> Vec<CourseNode> {
         let made = self.made();
-        let serves = |made: &Made| {
-            !made.apart && matches!(self.life(*made), Life::Running | Life::Paused)
-        };
+        let serves =
+            |made: &Made| !made.apart && matches!(self.life(*made), Life::Running | Life::Paused);
         CourseNode::all()
             .filter(|node| !made.get(node).is_some_and(serves))
             .collect()
@@ -197,7 +198,8 @@ impl Nodes {
         there: Option<Made>,
         said: &mut Said,
     ) -> Result<(), BackendError> {
-        let tell = |said: &mut Said, what: &str| said.err(&format!(" Container {}  {what}", node.name()));
+        let tell =
+            |said: &mut Said, what: &str| said.err(&format!(" Container {}  {what}", node.name()));
         match there.map(|made| self.life(made)) {
             Some(Life::Running | Life::Paused) => {
                 tell(said, "Running");

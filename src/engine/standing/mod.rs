@@ -129,8 +129,10 @@ pub async fn up(
 
 async fn is_gone(course: &dyn Course) -> Result<bool, BackendError> {
     let nodes = course.nodes().await?;
-    Ok(nodes.iter().all(|node| node.life == Life::Absent)
-        && course.helper().await? == Life::Absent)
+    Ok(
+        nodes.iter().all(|node| node.life == Life::Absent)
+            && course.helper().await? == Life::Absent,
+    )
 }
 
 /// Finds that an environment stands, and starts it again if its containers were stopped for it.

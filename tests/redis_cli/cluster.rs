@@ -17,6 +17,7 @@ use crate::words::{unescaped, words};
 /// - `terminal: redis-cli …`: the same at a terminal, where `^D` is an answer too;
 /// - `N: …`: a command to node N, past its door;
 /// - `keys`: writes a hundred keys;
+/// - `disown SLOT…`: takes slots from their owners in the view of all nodes;
 /// - `kill N`: kills node N, and waits until node 1 knows that;
 /// - `settle`: waits until the nodes agree.
 pub struct Scenario {
@@ -72,6 +73,8 @@ fn run(which: Which, scenario: &Scenario, source: Option<&Server>) -> Vec<(Strin
             let args = nodes.fill("-c -h {h1} -p {p1}");
             let said = call(Which::Real, &words(&args), input.as_bytes());
             assert_eq!(said.code, Some(0), "{said:?}");
+        } else if let Some(slots) = line.strip_prefix("disown ") {
+            nodes.disown(slots);
         } else if let Some(number) = line.strip_prefix("kill ") {
             nodes.kill(number.parse().unwrap());
         } else if line == "wait" {

@@ -256,6 +256,32 @@ impl Nodes {
         }
     }
 
+    /// Takes slots from their owner in everybody's view. What a node tells the others of itself just before it gives a slot up can reach one that has taken
+    /// the slot from it already, and makes it the owner there again: so it is done until nobody knows an owner, twice in a row.
+    pub fn disown(&self, slots: &str) {
+        let until = Instant::now() + LIMIT;
+        let mut unowned = 0;
+        while unowned < 2 {
+            let mut is_unowned = true;
+            for slot in slots.split(' ') {
+                for n in 1..=self.count() {
+                    let reply = self.ask(n, &format!("CLUSTER DELSLOTS {slot}"));
+                    is_unowned &= reply.ends_with("is already unassigned");
+                    assert!(
+                        reply == "+OK" || reply.ends_with("is already unassigned"),
+                        "{reply}"
+                    );
+                }
+            }
+            unowned = if is_unowned { unowned + 1 } else { 0 };
+            assert!(
+                Instant::now() < until,
+                "{slots} get an owner again and again"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Kills a node, and waits until the first one knows that it failed, or is a replica that has taken over.
     pub fn kill(&mut self, number: usize) {
         let node = &mut self.nodes[number - 1];

@@ -2,7 +2,7 @@
 
 use crate::both::{Which, call, is_here};
 use crate::cluster::{PLAIN, Scenario, same};
-use crate::nodes::Nodes;
+use crate::nodes::{Kind, Nodes};
 use crate::words::words;
 
 #[test]
@@ -91,7 +91,7 @@ fn all_answers_of_a_reshard_in_one_pipe() {
     if !is_here("all_answers_of_a_reshard_in_one_pipe") {
         return;
     }
-    let nodes = Nodes::start(3, false, &[]);
+    let nodes = Nodes::start(Kind::Real, 3, false, &[]);
     let ours = |line: &str, input: &str| {
         let said = call(
             Which::Ours,

@@ -106,8 +106,10 @@ fn keys_that_are_there_already() {
         "1: CLUSTER SETSLOT 6657 STABLE",
         "redis-cli --cluster check {a1} --cluster-search-multiple-owners",
         "redis-cli --cluster reshard {a1} --cluster-from {i2} --cluster-to {i1} --cluster-slots 3000 --cluster-yes",
+        "wait",
         "redis-cli --cluster check {a1}",
         "redis-cli --cluster fix {a1}",
+        "wait",
         "redis-cli --cluster fix {a1} --cluster-replace",
         "settle",
         "redis-cli --cluster check {a1} --cluster-search-multiple-owners",
@@ -137,8 +139,8 @@ fn keys_of_one_slot_in_several_nodes() {
         "1: DEBUG POPULATE 2 {key:1}more",
         "redis-cli --cluster fix {a1} ?? no",
         "redis-cli --cluster fix {a1} ?? yes",
-        "redis-cli --cluster check {a1} --cluster-search-multiple-owners",
         "settle",
+        "redis-cli --cluster check {a1} --cluster-search-multiple-owners",
         "redis-cli -c -h {h1} -p {p1} mget key:1 {key:1}:0 {key:1}more:0",
     ];
     let scenario = Scenario {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use labrunner::backend::docker::clean::{COURSE, CleanReport, clean, clean_runs};
-use labrunner::backend::standing::Standing;
+use labrunner::backend::docker::is_installed;
+use labrunner::backend::standing::{self, Standing};
 
 use super::exit_code::Exit;
 use super::output::{Output, count, say};
@@ -37,6 +38,27 @@ pub fn run(arguments: &Arguments, _output: Output) -> Exit {
         Err(exit) => return exit,
     };
     let runs: Vec<&str> = arguments.runs.iter().map(String::as_str).collect();
+    let simulated = match runs.is_empty() || runs.contains(&COURSE) {
+        true => runtime.block_on(standing::clean_simulated(
+            &arguments.state_dir,
+            arguments.all,
+        )),
+        false => Ok(false),
+    };
+    let simulated = match simulated {
+        Ok(simulated) => simulated,
+        Err(error) => return super::tell(error),
+    };
+    if simulated {
+        say("removed the environment of `labrunner up`, whose nodes were simulated");
+    }
+    // Where no docker is, nothing of docker's is left; and a simulated run leaves nothing, however it ends.
+    if !is_installed() && runs.iter().all(|run| *run == COURSE) {
+        if !simulated {
+            say("nothing to remove (there is no docker here)");
+        }
+        return Exit::Passed;
+    }
     let cleaned = runtime.block_on(async {
         if runs.is_empty() {
             clean(arguments.all).await

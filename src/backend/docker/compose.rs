@@ -4,8 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::client::{Client, on_leash};
+use super::client::Client;
 use crate::backend::BackendError;
+use crate::backend::leash::on_leash;
 use crate::backend::process::{Program, find_program};
 
 /// The course's environment: the same file that a reader uses by hand.

@@ -67,7 +67,11 @@ fn text(standing: &Standing) -> String {
         .map(|node| {
             let port = standing.ports.get(&node.name()).copied();
             let reachable = format!("127.0.0.1:{}", port.unwrap_or(node.port()));
-            (node.address(), reachable)
+            match standing.is_simulated() {
+                // They say themselves where they are.
+                true => (reachable.clone(), reachable),
+                false => (node.address(), reachable),
+            }
         })
         .collect();
     let reachable: Vec<String> = nodes
@@ -95,14 +99,14 @@ mod tests {
 
     #[test]
     fn people_can_read_it() {
-        let standing = Standing::begin(None, None, "redis:7.2", Path::new("/s/lock"));
+        let standing = Standing::begin("docker", None, None, "redis:7.2", Path::new("/s/lock"));
         insta::assert_snapshot!(text(&standing));
     }
 
     #[test]
     fn it_is_its_owners_alone_whatever_was_there() {
         let folder = tempfile::tempdir().expect("a folder");
-        let standing = Standing::begin(None, None, "redis:7.2", Path::new("/s/lock"));
+        let standing = Standing::begin("docker", None, None, "redis:7.2", Path::new("/s/lock"));
         fs::write(path(folder.path()), "password = \"x\"").expect("written");
         for _ in 0..2 {
             write(&standing, folder.path()).expect("written");

@@ -14,6 +14,10 @@ pub struct Nodes {
     /// The image of the nodes, in place of the one in docker-compose.yml
     #[arg(long, env = "LAB_REDIS_IMAGE", value_name = "IMAGE")]
     image: Option<String>,
+
+    /// The image of PostgreSQL and psql, in place of the one in docker-compose.yml; only labs that ask for PostgreSQL need one
+    #[arg(long, env = "LAB_POSTGRES_IMAGE", value_name = "IMAGE")]
+    postgres_image: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,6 +32,13 @@ impl Nodes {
     /// The image that was asked for. In CI a variable that is not set is often set to nothing.
     pub fn image(&self) -> Option<String> {
         self.image.clone().filter(|image| !image.is_empty())
+    }
+
+    /// The image of PostgreSQL that was asked for.
+    pub fn postgres_image(&self) -> Option<String> {
+        self.postgres_image
+            .clone()
+            .filter(|image| !image.is_empty())
     }
 
     /// Whether an image that is not there may be downloaded.

@@ -125,6 +125,8 @@ async fn run_labs(
         run: run.to_owned(),
         options: DockerOptions {
             image: arguments.nodes.image(),
+            postgres: labs.iter().any(needs_postgres),
+            postgres_image: arguments.nodes.postgres_image(),
             pull: arguments.nodes.pull(),
             subnet: arguments.subnet.clone(),
             first_port: arguments.first_port,
@@ -144,6 +146,13 @@ async fn run_labs(
         took: events.elapsed(),
     });
     exit
+}
+
+/// Whether a lab that is run on containers starts with PostgreSQL.
+fn needs_postgres(lab: &Lab) -> bool {
+    let is_skipped = lab.skip_on.iter().any(|skip| skip.backend == "docker");
+    let given = lab.given.as_ref().filter(|_| !is_skipped);
+    given.is_some_and(|given| given.postgres.is_some())
 }
 
 /// Makes the environments of a run.

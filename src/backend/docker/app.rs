@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +14,7 @@ use super::client::on_leash;
 use crate::backend::BackendError;
 use crate::backend::process::{Ended, Program};
 use crate::lab::action::{AppCall, Limits};
-use crate::lab::environment::CourseNode;
+use crate::lab::environment::{CourseNode, POSTGRES_PORT};
 
 /// The program that is the application as well.
 const PROGRAM: &str = "labrunner";
@@ -23,6 +24,8 @@ const PREFIX: &str = "APP_";
 const NODES: &str = "APP_NODES";
 /// Which of these addresses is that of which node, as the nodes know each other.
 const MAP: &str = "APP_MAP";
+/// Where the database is for it.
+const DATABASE: &str = "DATABASE_URL";
 /// By this, a caller has colours even where nobody sees them; checks read what is printed.
 const COLOURS: &str = "CLICOLOR_FORCE";
 
@@ -91,7 +94,8 @@ impl Inner {
             let here = self.reservation.reachable(node).to_string();
             text = replace_address(&text, &here, &format!("127.0.0.1:{}", node.port()));
         }
-        text
+        let here = self.reservation.postgres().to_string();
+        replace_address(&text, &here, &format!("127.0.0.1:{POSTGRES_PORT}"))
     }
 
     /// This program is the application as well, if it is labrunner. A test or another program that uses the library is not: it would
@@ -110,25 +114,32 @@ impl Inner {
         }
     }
 
-    fn app_environment(&self) -> [(&'static str, String); 2] {
+    fn app_environment(&self) -> Vec<(&'static str, String)> {
         let all = |show: &dyn Fn(&crate::resp::Address) -> String| {
             let shown: Vec<String> = self.addresses.iter().map(show).collect();
             shown.join(",")
         };
-        [
+        let mut variables = vec![
             (NODES, all(&|node| node.reachable.to_string())),
             (
                 MAP,
                 all(&|node| format!("{}={}", node.announced, node.reachable)),
             ),
-        ]
+        ];
+        if self.has_database.load(Ordering::Relaxed) {
+            variables.push((DATABASE, self.database_url()));
+        }
+        variables
     }
 }
 
 /// Those of the caller's variables that the application does not get.
 fn unset(names: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let is_its =
-        |name: &OsString| name == COLOURS || name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+    let is_its = |name: &OsString| {
+        name == COLOURS
+            || name == DATABASE
+            || name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+    };
     names.filter(is_its).collect()
 }
 
@@ -178,10 +189,14 @@ mod tests {
             "PATH",
             "APP_NODES",
             "APP_DURABLE",
+            "DATABASE_URL",
             "MY_APP_NODES",
             "CLICOLOR_FORCE",
         ];
         let unset = unset(names.map(OsString::from).into_iter());
-        assert_eq!(unset, ["APP_NODES", "APP_DURABLE", "CLICOLOR_FORCE"]);
+        assert_eq!(
+            unset,
+            ["APP_NODES", "APP_DURABLE", "DATABASE_URL", "CLICOLOR_FORCE"]
+        );
     }
 }

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use super::addresses::{Reservation, Subnet, Wanted};
 use super::client::Client;
 use super::compose::{Flavour, TOOLBOX};
-use super::prepare::{self, Engine, Names};
+use super::image;
+use super::prepare::{self, Engine, Images, Names};
 use super::sweep::{self, Kind, Quiet, RUN_LABEL};
 use super::{DEFINITION_FILE, Docker, Inner, Sharing, read_life, toolbox_mark, whose};
 use crate::backend::standing::{self, Standing};
 use crate::backend::{BackendError, Life};
-use crate::lab::environment::{COURSE_SUBNET, CourseNode};
+use crate::lab::environment::{COURSE_SUBNET, CourseNode, POSTGRES_PORT};
 
 /// What stands in the place of a run's id.
 pub(super) const COURSE: &str = "course";
@@ -30,6 +31,12 @@ const FOLDER: &str = "environment";
 pub struct CourseOptions {
     /// The image of nodes and toolbox; without, one is chosen.
     pub image: Option<String>,
+    /// Whether the lab needs PostgreSQL; its image has to be there then, and its port free.
+    pub postgres: bool,
+    /// The image of PostgreSQL and psql; without, one is chosen.
+    pub postgres_image: Option<String>,
+    /// The port of PostgreSQL on this machine; without, the course's.
+    pub postgres_port: Option<u16>,
     /// Whether an image that is not on this machine may be downloaded.
     pub pull: bool,
     /// Where the environment's files are kept.
@@ -82,6 +89,12 @@ impl Docker {
         &self.inner.compose.variables.image
     }
 
+    /// PostgreSQL: its image, and its port on this machine.
+    pub fn postgres_made(&self) -> (&str, u16) {
+        let variables = &self.inner.compose.variables;
+        (&variables.postgres_image, variables.postgres_port)
+    }
+
     /// The lock under which the environment is made and changed: it says whose it is. A run's environment has none.
     pub fn lock_path(&self) -> Option<&Path> {
         self.inner.owner.as_deref()
@@ -116,9 +129,18 @@ impl Inner {
 }
 
 async fn prepare_course(options: CourseOptions, path: &OsStr) -> Result<Inner, BackendError> {
-    let engine = Engine::find(path, options.image.as_deref(), options.pull).await?;
+    let engine = Engine::find(
+        path,
+        Images {
+            nodes: options.image.as_deref(),
+            postgres: options.postgres_image.as_deref(),
+            needs_postgres: options.postgres,
+            pull: options.pull,
+        },
+    )
+    .await?;
     let lock = standing::lock_path(&options.state_dir);
-    if let Some((what, help)) = whose::in_the_way(&engine.client, &lock).await? {
+    if let Some((what, help)) = whose::in_the_way(&engine.client, &lock, options.postgres).await? {
         return Err(BackendError::Unavailable { what, help });
     }
     let subnet = course_subnet()?;
@@ -126,6 +148,9 @@ async fn prepare_course(options: CourseOptions, path: &OsStr) -> Result<Inner, B
     let wanted = Wanted {
         subnet: Some(subnet),
         first_port: Some(first_port()),
+        postgres_port: options
+            .postgres
+            .then(|| options.postgres_port.unwrap_or(POSTGRES_PORT)),
     };
     let reservation = match Reservation::make(wanted, &[], 0) {
         Ok(reservation) => reservation,
@@ -136,11 +161,15 @@ async fn prepare_course(options: CourseOptions, path: &OsStr) -> Result<Inner, B
     let folder = folder(&options.state_dir);
     let why = engine.why();
     let image = engine.image.reference.clone();
+    let postgres = image::reference_of(engine.postgres.as_ref(), options.postgres_image);
     let inner = prepare::assemble(
         engine.client,
         engine.flavour,
         reservation,
-        names(image, folder.clone(), lock),
+        Names {
+            postgres_image: postgres,
+            ..names(image, folder.clone(), lock)
+        },
     );
     std::fs::create_dir_all(&folder)
         .and_then(|()| inner.compose.write())
@@ -167,11 +196,18 @@ async fn attach_course(
         client,
         flavour,
         reservation,
-        names(
-            standing.image.clone(),
-            folder.clone(),
-            standing.lock.clone(),
-        ),
+        Names {
+            postgres_image: image::reference_of(
+                None,
+                standing.postgres.as_ref().map(|it| it.image.clone()),
+            ),
+            has_database: standing.postgres.is_some(),
+            ..names(
+                standing.image.clone(),
+                folder.clone(),
+                standing.lock.clone(),
+            )
+        },
     );
     // Nobody but `docker compose up` reads it, and it is put there when the environment is made.
     if !inner.compose.file.exists() {
@@ -189,6 +225,8 @@ fn names(image: String, folder: PathBuf, lock: PathBuf) -> Names {
         prefix: String::new(),
         folder,
         image,
+        postgres_image: String::new(),
+        has_database: false,
         lock,
         sharing: Sharing::WithOthers,
         app: None,
@@ -225,7 +263,9 @@ fn reservation_of(standing: &Standing) -> Result<Reservation, BackendError> {
         .next()
         .flatten()
         .ok_or_else(|| not_true("redis-1 has no port".to_owned()))?;
-    let reservation = Reservation::of(subnet, first);
+    let postgres = standing.postgres.as_ref();
+    let postgres = postgres.map_or(POSTGRES_PORT, |postgres| postgres.port);
+    let reservation = Reservation::of(subnet, first, postgres);
     for node in CourseNode::all() {
         let port = standing.ports.get(&node.name()).copied();
         if first.checked_add(node.number() - 1) != port || port.is_none() {

@@ -19,6 +19,7 @@ mod executable;
 mod image;
 mod lock;
 mod perform;
+mod postgres;
 mod prepare;
 mod start;
 mod sweep;
@@ -45,7 +46,7 @@ use self::toolbox::Toolboxes;
 use super::{Backend, BackendError, Clock, Life, NodeState, RealClock};
 use crate::cluster::NodeName;
 use crate::lab::action::{Action, Limits, Output};
-use crate::lab::environment::CourseNode;
+use crate::lab::environment::{CourseNode, POSTGRES};
 use crate::resp::AddressBook;
 
 /// The definition's name in a run's folder.
@@ -57,6 +58,10 @@ pub struct DockerOptions {
     pub run: String,
     /// The image of nodes and toolbox; without, one is chosen.
     pub image: Option<String>,
+    /// Whether a lab needs PostgreSQL; its image has to be there then.
+    pub postgres: bool,
+    /// The image of PostgreSQL and psql; without, one is chosen.
+    pub postgres_image: Option<String>,
     /// Whether an image that is not on this machine may be downloaded.
     pub pull: bool,
     /// The first three numbers of the network (`172.30.0`); without, a free one is chosen.
@@ -107,6 +112,8 @@ struct Inner {
     making: tokio::sync::Mutex<()>,
     /// A program that makes containers was killed; the engine may still be at what it was told last.
     disturbed: AtomicBool,
+    /// Whether there is a database, of which the application is told.
+    has_database: AtomicBool,
     /// Held as long as the run is alive; an environment that several use has none.
     lock: Mutex<Option<RunLock>>,
     sharing: Sharing,
@@ -207,6 +214,24 @@ impl Backend for Docker {
             self.inner.remove_nodes(nodes, &cancel).await
         })
         .await
+    }
+
+    async fn make_postgres(&self, cancel: &CancellationToken) -> Result<String, BackendError> {
+        self.with_either(cancel, async |cancel| {
+            self.inner.make_postgres(&cancel).await
+        })
+        .await
+    }
+
+    async fn remove_postgres(&self, cancel: &CancellationToken) -> Result<(), BackendError> {
+        self.with_either(cancel, async |cancel| {
+            self.inner.remove_postgres(&cancel).await
+        })
+        .await
+    }
+
+    async fn postgres(&self) -> Result<Life, BackendError> {
+        self.inner.life_of(POSTGRES).await
     }
 
     fn explain(&self, action: &Action) -> String {

@@ -18,7 +18,9 @@ mod lock;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use self::handle::{Phase, Standing, StandingGiven, StandingKeys, StandingLab, boot_id};
+pub use self::handle::{
+    Phase, Standing, StandingGiven, StandingKeys, StandingLab, StandingPostgres, boot_id,
+};
 pub use self::lock::{EnvironmentLock, held_by};
 use super::docker::course::{CourseRemains, remove_course};
 use super::{Backend, BackendError, Docker, Life};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::survey::{State, Survey, Surveyor};
 use super::{NotUp, UpOptions, announce, course_lab, finished};
 use crate::backend::docker::course::CourseOptions;
-use crate::backend::standing::{Phase, Standing};
+use crate::backend::standing::{Phase, Standing, StandingPostgres};
 use crate::backend::{Backend, BackendError, Docker};
 use crate::engine::begin::Begun;
 use crate::engine::environment::Environment;
@@ -34,6 +34,12 @@ pub(super) async fn make(
     };
     let preparing = Docker::prepare_course(CourseOptions {
         image: options.image.clone(),
+        postgres: lab
+            .given
+            .as_ref()
+            .is_some_and(|given| given.postgres.is_some()),
+        postgres_image: options.postgres_image.clone(),
+        postgres_port: options.postgres_port,
         pull: options.pull,
         state_dir: options.state_dir.clone(),
     });
@@ -48,6 +54,17 @@ pub(super) async fn make(
         docker.image(),
         docker.lock_path().unwrap_or(&options.state_dir),
     );
+    standing.postgres = standing
+        .given
+        .as_ref()
+        .and_then(|given| given.postgres)
+        .map(|_| {
+            let (image, port) = docker.postgres_made();
+            StandingPostgres {
+                image: image.to_owned(),
+                port,
+            }
+        });
     standing.write(&options.state_dir)?;
     let heading = (lab.source.name().to_owned(), lab.number, lab.title.clone());
     let file = heading.0.clone();

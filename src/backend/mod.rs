@@ -1,26 +1,33 @@
 //! Where nodes live.
 
+mod application;
 pub(crate) mod bounded;
-mod clock;
+mod choice;
 mod database;
 pub mod docker;
+pub mod leash;
 mod lock_file;
 mod process;
+pub mod sim;
 pub mod standing;
+mod subnet;
+mod terms;
+mod words;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::NodeName;
 use crate::lab::action::{Action, Limits, Output};
 use crate::resp::AddressBook;
 
-pub use clock::RealClock;
+pub use crate::resp::{Clock, RealClock};
+pub use choice::{Choice, for_course, for_run};
 pub use docker::{Docker, DockerOptions};
+pub use sim::{Sim, SimOptions};
 
 /// An environment for one run: it makes nodes, changes them as a lab's commands say, and removes everything that it made.
 #[async_trait]
@@ -112,7 +119,7 @@ pub trait Backend: Send + Sync {
 }
 
 /// A node, by the word of the environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeState {
     /// Which.
     pub name: NodeName,
@@ -121,7 +128,7 @@ pub struct NodeState {
 }
 
 /// How a node is, by the word of the environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Life {
     /// Never made, or removed.
@@ -132,15 +139,6 @@ pub enum Life {
     Paused,
     /// Its process ended, with this exit code.
     Exited(i64),
-}
-
-/// The time that an environment lives in. Zero is an arbitrary moment before the run.
-#[async_trait]
-pub trait Clock: Send + Sync {
-    /// Time since zero.
-    fn now(&self) -> Duration;
-    /// Returns when `now()` has reached `moment`.
-    async fn sleep_until(&self, moment: Duration);
 }
 
 /// Why an environment could not do what was asked. Each names what is wrong and what to do next.

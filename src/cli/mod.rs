@@ -14,6 +14,7 @@ mod redis_cli;
 mod run;
 mod schema;
 mod signals;
+mod simulate;
 mod status;
 mod up;
 
@@ -110,6 +111,9 @@ enum Command {
     Clean(clean::Arguments),
     /// Reserve seats of events: the application of the course
     App(Box<app::Arguments>),
+    /// Be the process of the simulated nodes that `labrunner up --backend sim` leaves behind
+    #[command(hide = true)]
+    Simulate(simulate::Arguments),
     /// Send commands to Redis, make and change a cluster: redis-cli 7.0, for machines that have none
     RedisCli(redis_cli::Arguments),
 }
@@ -148,6 +152,9 @@ fn tell(error: BackendError) -> Exit {
 
 /// Parses the arguments and does what they say; with `as_app` they are those of the application alone.
 pub fn main(as_app: bool) -> ExitCode {
+    if !labrunner::backend::leash::heed() {
+        return Exit::Interrupted.into();
+    }
     let arguments = match as_app {
         false => Arguments::try_parse(),
         true => AppArguments::try_parse().map(|arguments| Arguments {
@@ -179,6 +186,7 @@ pub fn main(as_app: bool) -> ExitCode {
         Command::Cluster(arguments) => cluster::run(&arguments, output).into(),
         Command::Clean(arguments) => clean::run(&arguments, output).into(),
         Command::App(arguments) => app::run(*arguments, output),
+        Command::Simulate(arguments) => simulate::run(&arguments).into(),
         Command::RedisCli(arguments) => redis_cli::run(arguments),
     });
     result.unwrap_or_else(|_| Exit::Bug.into())

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use labrunner::backend::Choice;
 
 /// Where the nodes live.
 #[derive(Debug, Args)]
@@ -26,6 +27,8 @@ enum BackendChoice {
     Auto,
     /// Containers; pulls the image if it is not there
     Docker,
+    /// A simulated Redis Cluster inside of labrunner: needs nothing
+    Sim,
 }
 
 impl Nodes {
@@ -39,6 +42,15 @@ impl Nodes {
         self.postgres_image
             .clone()
             .filter(|image| !image.is_empty())
+    }
+
+    /// Where the nodes are to live.
+    pub fn choice(&self) -> Choice {
+        match self.backend {
+            BackendChoice::Auto => Choice::Auto,
+            BackendChoice::Docker => Choice::Docker,
+            BackendChoice::Sim => Choice::Sim,
+        }
     }
 
     /// Whether an image that is not there may be downloaded.

@@ -2,14 +2,13 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use clap::Args;
-use labrunner::backend::docker::{Docker, DockerOptions};
-use labrunner::backend::{Backend, BackendError};
+use labrunner::backend::{Backend, BackendError, Choice, DockerOptions, SimOptions, for_run};
 use labrunner::engine::event::Event;
 use labrunner::engine::{self, Events, Interrupt, Maker};
 use labrunner::lab::Lab;
@@ -42,11 +41,11 @@ pub struct Arguments {
     #[command(flatten)]
     nodes: Nodes,
 
-    /// The network's first three numbers, such as 172.30.0, in place of one that is free
+    /// With docker: the network's first three numbers, such as 172.30.0, in place of one that is free
     #[arg(long, value_name = "A.B.C", value_parser = three_numbers)]
     subnet: Option<String>,
 
-    /// The first of the eight host ports, such as 7001, in place of ports that are free
+    /// With docker: the first of the eight host ports, such as 7001, in place of ports that are free
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65528))]
     first_port: Option<u16>,
 
@@ -104,7 +103,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
         let told = events.clone();
         tokio::spawn(signals::heed(
             interrupt.clone(),
-            "containers may be left: run `labrunner clean`",
+            "something may be left: run `labrunner clean`",
             move |times| told.emit(Event::Interrupted { times }),
         ));
         run_labs(arguments, labs, &run, &events, &interrupt).await
@@ -121,9 +120,11 @@ async fn run_labs(
     events: &Arc<Events>,
     interrupt: &Interrupt,
 ) -> Exit {
-    let maker = DockerMaker {
+    let maker = EnvironmentMaker {
         run: run.to_owned(),
-        options: DockerOptions {
+        choice: arguments.nodes.choice(),
+        chosen: OnceLock::new(),
+        containers: DockerOptions {
             image: arguments.nodes.image(),
             postgres: labs.iter().any(needs_postgres),
             postgres_image: arguments.nodes.postgres_image(),
@@ -134,6 +135,9 @@ async fn run_labs(
             // Whatever it is called by now, it is labrunner.
             app: std::env::current_exe().ok(),
             ..DockerOptions::default()
+        },
+        simulated: SimOptions {
+            program: std::env::current_exe().ok(),
         },
         events: events.clone(),
         made: AtomicUsize::new(0),
@@ -156,16 +160,20 @@ fn needs_postgres(lab: &Lab) -> bool {
 }
 
 /// Makes the environments of a run.
-struct DockerMaker {
+struct EnvironmentMaker {
     run: String,
+    choice: Choice,
+    /// What the first was made with, and so all are.
+    chosen: OnceLock<Choice>,
     /// Of each, but for its id.
-    options: DockerOptions,
+    containers: DockerOptions,
+    simulated: SimOptions,
     events: Arc<Events>,
     made: AtomicUsize,
 }
 
 #[async_trait]
-impl Maker for DockerMaker {
+impl Maker for EnvironmentMaker {
     async fn make(&self) -> Result<Arc<dyn Backend>, BackendError> {
         let before = self.made.fetch_add(1, Ordering::Relaxed);
         // Each has a name of its own: of the one before, something may have resisted its removal.
@@ -173,18 +181,24 @@ impl Maker for DockerMaker {
             0 => self.run.clone(),
             _ => format!("{}-{}", self.run, before + 1),
         };
-        let docker = Docker::prepare(DockerOptions {
+        let containers = DockerOptions {
             run,
-            ..self.options.clone()
-        })
-        .await?;
-        if before == 0 {
+            ..self.containers.clone()
+        };
+        let choice = *self.chosen.get().unwrap_or(&self.choice);
+        let (backend, why) = for_run(choice, containers, self.simulated.clone()).await?;
+        let chosen = match backend.name() {
+            "sim" => Choice::Sim,
+            // One that was chosen downloads nothing either.
+            _ => choice,
+        };
+        if self.chosen.set(chosen).is_ok() {
             self.events.emit(Event::BackendChosen {
-                backend: docker.name(),
-                why: docker.why().to_owned(),
+                backend: backend.name(),
+                why,
             });
         }
-        Ok(Arc::new(docker))
+        Ok(backend)
     }
 }
 

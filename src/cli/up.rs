@@ -113,6 +113,8 @@ fn options(arguments: &Arguments, lab: Option<Lab>) -> UpOptions {
         None => "labrunner up".to_owned(),
     };
     UpOptions {
+        backend: arguments.nodes.choice(),
+        program: std::env::current_exe().ok(),
         lab,
         image: arguments.nodes.image(),
         postgres_image: arguments.nodes.postgres_image(),

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::environment::POSTGRES;
 use crate::cluster::NodeName;
@@ -46,7 +46,7 @@ impl Action {
 }
 
 /// A change of a node's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeChange {
     /// Made if it is not there, and started: `docker compose up -d`.
@@ -68,7 +68,7 @@ pub enum NodeChange {
 }
 
 /// A change of a node's links.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkChange {
     /// The node reaches nobody and nobody reaches it.

@@ -9,13 +9,13 @@
 //! with the port's name, and the run ends with exit code 4.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::net::TcpSocket;
 
+pub(super) use crate::backend::subnet::Subnet;
 use crate::lab::environment::{CourseNode, NODES, POSTGRES_PORT};
 
 /// The first port of the first block. Below Linux's range of ports for outgoing connections (32768 and up), so that none of
@@ -27,46 +27,6 @@ const FIRST_POSTGRES: u16 = 25_000;
 const POOLS: [[u8; 2]; 2] = [[10, 213], [172, 31]];
 /// How many blocks there are.
 const BLOCKS: u16 = 256 * POOLS.len() as u16;
-
-/// A /24 network: `172.30.0` stands for 172.30.0.0/24.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Subnet([u8; 3]);
-
-impl Subnet {
-    /// The address that ends in `last`.
-    pub(super) fn ip(self, last: u8) -> Ipv4Addr {
-        let [a, b, c] = self.0;
-        Ipv4Addr::new(a, b, c, last)
-    }
-
-    /// The address that `node` has in this network.
-    pub(super) fn node(self, node: CourseNode) -> Ipv4Addr {
-        // Node numbers are 1 to 8.
-        self.ip(10 + u8::try_from(node.number()).unwrap_or(0))
-    }
-}
-
-impl fmt::Display for Subnet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c] = self.0;
-        write!(f, "{a}.{b}.{c}")
-    }
-}
-
-impl FromStr for Subnet {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("{text:?} is not a subnet: say its first three numbers, as in 172.30.0");
-        let numbers: Vec<u8> = text
-            .split('.')
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .map_err(|_| wrong())?;
-        numbers.try_into().map(Subnet).map_err(|_| wrong())
-    }
-}
 
 /// A block of addresses that is in use: `172.17.0.0/16`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::client::{Client, on_leash};
+use super::client::Client;
+use crate::backend::leash::on_leash;
 use crate::backend::BackendError;
 use crate::backend::process::{Program, find_program};
 

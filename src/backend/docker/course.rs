@@ -8,6 +8,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::addresses::{Reservation, Subnet, Wanted};
 use super::client::Client;
 use super::compose::{Flavour, TOOLBOX};
@@ -15,7 +17,7 @@ use super::image;
 use super::prepare::{self, Engine, Images, Names};
 use super::sweep::{self, Kind, Quiet, RUN_LABEL};
 use super::{DEFINITION_FILE, Docker, Inner, Sharing, read_life, toolbox_mark, whose};
-use crate::backend::standing::{self, Standing};
+use crate::backend::standing::{self, Course, Standing};
 use crate::backend::{BackendError, Life};
 use crate::lab::environment::{COURSE_SUBNET, CourseNode, POSTGRES_PORT};
 
@@ -43,6 +45,18 @@ pub struct CourseOptions {
     pub state_dir: PathBuf,
 }
 
+impl CourseOptions {
+    /// The images that are needed; what is not here may be downloaded or not.
+    pub(in crate::backend) fn images(&self, pull: bool) -> Images<'_> {
+        Images {
+            nodes: self.image.as_deref(),
+            postgres: self.postgres_image.as_deref(),
+            needs_postgres: self.postgres,
+            pull,
+        }
+    }
+}
+
 /// What was found and removed of the environment of one state folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CourseRemains {
@@ -50,6 +64,8 @@ pub struct CourseRemains {
     pub containers: usize,
     /// Networks that were removed.
     pub networks: usize,
+    /// Whether simulated nodes were removed.
+    pub simulated: bool,
     /// Where nothing was removed: whose environment stands on this machine instead, and how it would be removed.
     pub others: Option<(String, String)>,
 }
@@ -62,8 +78,19 @@ impl Docker {
     /// `Unavailable`, with what is missing or in the way and what to do about it: docker, its engine, compose, an image; somebody else's
     /// containers, network or ports.
     pub async fn prepare_course(options: CourseOptions) -> Result<Docker, BackendError> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let inner = prepare_course(options, &path).await?;
+        let engine = Docker::find(options.images(options.pull)).await;
+        Docker::prepare_course_on(engine?, options).await
+    }
+
+    /// The same, where docker was found already.
+    ///
+    /// # Errors
+    /// As `prepare_course`.
+    pub(in crate::backend) async fn prepare_course_on(
+        engine: Engine,
+        options: CourseOptions,
+    ) -> Result<Docker, BackendError> {
+        let inner = prepare_course(options, engine).await?;
         Ok(Docker {
             inner: Arc::new(inner),
         })
@@ -83,28 +110,29 @@ impl Docker {
             inner: Arc::new(inner),
         })
     }
+}
 
-    /// The image of nodes and toolbox.
-    pub fn image(&self) -> &str {
+#[async_trait]
+impl Course for Docker {
+    fn why(&self) -> &str {
+        &self.inner.why
+    }
+
+    fn image(&self) -> &str {
         &self.inner.compose.variables.image
     }
 
-    /// PostgreSQL: its image, and its port on this machine.
-    pub fn postgres_made(&self) -> (&str, u16) {
+    fn postgres_place(&self) -> (String, u16) {
         let variables = &self.inner.compose.variables;
-        (&variables.postgres_image, variables.postgres_port)
+        (variables.postgres_image.clone(), variables.postgres_port)
     }
 
-    /// The lock under which the environment is made and changed: it says whose it is. A run's environment has none.
-    pub fn lock_path(&self) -> Option<&Path> {
+    fn lock_path(&self) -> Option<&Path> {
         self.inner.owner.as_deref()
     }
 
-    /// How the toolbox is, by docker's word.
-    ///
-    /// # Errors
-    /// `Broken` when docker can't say.
-    pub async fn toolbox(&self) -> Result<Life, BackendError> {
+    /// The toolbox.
+    async fn helper(&self) -> Result<Life, BackendError> {
         let container = self.inner.terms.container(TOOLBOX);
         let lives = self.inner.lives().await?;
         Ok(lives
@@ -128,17 +156,7 @@ impl Inner {
     }
 }
 
-async fn prepare_course(options: CourseOptions, path: &OsStr) -> Result<Inner, BackendError> {
-    let engine = Engine::find(
-        path,
-        Images {
-            nodes: options.image.as_deref(),
-            postgres: options.postgres_image.as_deref(),
-            needs_postgres: options.postgres,
-            pull: options.pull,
-        },
-    )
-    .await?;
+async fn prepare_course(options: CourseOptions, engine: Engine) -> Result<Inner, BackendError> {
     let lock = standing::lock_path(&options.state_dir);
     if let Some((what, help)) = whose::in_the_way(&engine.client, &lock, options.postgres).await? {
         return Err(BackendError::Unavailable { what, help });
@@ -348,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_handle_with_impossible_addresses_is_told() {
-        let mut standing = Standing::begin(None, None, "i", Path::new("/l"));
+        let mut standing = Standing::begin("docker", None, None, "i", Path::new("/l"));
         let reservation = reservation_of(&standing).expect("possible");
         let last = CourseNode::all().last().expect("eight");
         assert_eq!(reservation.reachable(last).to_string(), "127.0.0.1:7008");

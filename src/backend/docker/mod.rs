@@ -23,7 +23,6 @@ mod postgres;
 mod prepare;
 mod start;
 mod sweep;
-mod terms;
 mod toolbox;
 mod toolbox_mark;
 mod whose;
@@ -40,9 +39,10 @@ use self::addresses::Reservation;
 use self::client::Client;
 use self::compose::Compose;
 use self::lock::RunLock;
+use self::prepare::{Engine, Images};
 use self::sweep::Quiet;
-use self::terms::Terms;
 use self::toolbox::Toolboxes;
+use super::terms::Terms;
 use super::{Backend, BackendError, Clock, Life, NodeState, RealClock};
 use crate::cluster::NodeName;
 use crate::lab::action::{Action, Limits, Output};
@@ -72,6 +72,18 @@ pub struct DockerOptions {
     pub state_dir: PathBuf,
     /// The program whose `app` is the application; without, this one, if it is called `labrunner`.
     pub app: Option<PathBuf>,
+}
+
+impl DockerOptions {
+    /// The images that are needed; what is not here may be downloaded or not.
+    pub(super) fn images(&self, pull: bool) -> Images<'_> {
+        Images {
+            nodes: self.image.as_deref(),
+            postgres: self.postgres_image.as_deref(),
+            needs_postgres: self.postgres,
+            pull,
+        }
+    }
 }
 
 /// An environment of containers.
@@ -127,8 +139,28 @@ impl Docker {
     /// # Errors
     /// `Unavailable`, with what is missing and what to do about it: docker, its engine, compose, an image, a port, a subnet.
     pub async fn prepare(options: DockerOptions) -> Result<Docker, BackendError> {
+        let engine = Docker::find(options.images(options.pull)).await;
+        Docker::prepare_on(engine?, options).await
+    }
+
+    /// Finds out whether docker can serve here at all: its engine, compose, the images, which are downloaded if they may be.
+    ///
+    /// # Errors
+    /// `Unavailable`, with what is missing.
+    pub(super) async fn find(images: Images<'_>) -> Result<Engine, BackendError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let inner = Arc::new(prepare::prepare(options, &path).await?);
+        Engine::find(&path, images).await
+    }
+
+    /// As [`prepare`](Self::prepare), where docker was found already.
+    ///
+    /// # Errors
+    /// As `prepare`.
+    pub(super) async fn prepare_on(
+        engine: Engine,
+        options: DockerOptions,
+    ) -> Result<Docker, BackendError> {
+        let inner = Arc::new(prepare::prepare(options, engine).await?);
         Ok(Docker { inner })
     }
 
@@ -320,6 +352,12 @@ fn read_life(line: &str) -> Option<(String, Life)> {
         ),
     };
     Some((name.to_owned(), life))
+}
+
+/// Whether this machine has docker's program.
+pub fn is_installed() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    super::process::find_program("docker", &path).is_some()
 }
 
 /// The machine whose processes hold the locks of runs made here.

@@ -8,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::client::run_program;
-use super::terms::Terms;
+use crate::backend::terms::Terms;
+use crate::backend::words::{as_typed, not_ours, quote, to_output};
 use crate::backend::BackendError;
 use crate::backend::process::{Ended, Ending};
 use crate::cluster::NodeName;
-use crate::lab::action::{Action, Limits, LinkChange, NodeChange, Output, RedisCliCall};
+use crate::lab::action::{Action, Limits, LinkChange, NodeChange, Output};
 use crate::lab::environment::{CourseNode, POSTGRES};
 
 /// A port of the loopback interface refuses within microseconds, or not at all.
@@ -40,7 +41,7 @@ impl Inner {
             }
             Action::App(call) => {
                 let ended = self.app(call, limits, cancel).await?;
-                return Ok(output(ended, |text| self.app_to_course(text)));
+                return Ok(to_output(ended, |text| self.app_to_course(text)));
             }
             Action::Psql(call) => self.psql(call, limits, cancel).await?,
             Action::RedisCli(call) => {
@@ -52,7 +53,7 @@ impl Inner {
                     .await?
             }
         };
-        Ok(output(ended, |text| self.terms.to_course(text)))
+        Ok(to_output(ended, |text| self.terms.to_course(text)))
     }
 
     /// See [`crate::backend::Backend::explain`].
@@ -216,73 +217,6 @@ impl Inner {
     }
 }
 
-/// What came of a program, put into the course's terms by `to_course`.
-fn output(ended: Ended, to_course: impl Fn(&str) -> String) -> Output {
-    Output {
-        exit: match ended.ending {
-            Ending::Exited(code) => Some(code),
-            Ending::TimedOut | Ending::Cancelled => None,
-        },
-        stdout: to_course(&ended.stdout),
-        stderr: to_course(&ended.stderr),
-        combined: to_course(&ended.combined),
-        cut_bytes: ended.cut_bytes,
-        took: ended.took,
-    }
-}
-
 fn services(nodes: &[NodeName]) -> Vec<String> {
     nodes.iter().map(NodeName::to_string).collect()
-}
-
-fn not_ours(what: String) -> BackendError {
-    BackendError::Broken {
-        what,
-        help:
-            "name a node: `redis-cli -p 7001 …`, `-h redis-1 -p 7001`, or `-h 172.30.0.11 -p 7001`"
-                .to_owned(),
-    }
-}
-
-fn as_typed(call: &RedisCliCall) -> Vec<String> {
-    let host = call
-        .host
-        .iter()
-        .flat_map(|host| ["-h".to_owned(), host.clone()]);
-    let port = call
-        .port
-        .iter()
-        .flat_map(|port| ["-p".to_owned(), port.to_string()]);
-    let mode = call.cluster_mode.then(|| "--cluster".to_owned());
-    host.chain(port)
-        .chain(call.options.iter().cloned())
-        .chain(mode)
-        .chain(call.words.iter().cloned())
-        .collect()
-}
-
-/// A word as a shell would have to be given it.
-fn quote(word: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=@%+,".contains(char);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case("redis-1", "redis-1")]
-    #[case("", "''")]
-    #[case("two words", "'two words'")]
-    #[case("it's", r"'it'\''s'")]
-    #[case("$x", "'$x'")]
-    fn quotes_as_a_shell_needs_it(#[case] word: &str, #[case] quoted: &str) {
-        assert_eq!(quote(word), quoted);
-    }
 }

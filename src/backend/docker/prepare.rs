@@ -12,7 +12,7 @@ use super::compose::{Compose, Flavour, Variables};
 use super::image::{self, Image, Use};
 use super::lock::RunLock;
 use super::sweep::RUN_LABEL;
-use super::terms::Terms;
+use crate::backend::terms::Terms;
 use super::toolbox::Toolboxes;
 use super::{DEFINITION_FILE, DockerOptions, Inner, Sharing, this_host};
 use crate::backend::lock_file::NoLock;
@@ -24,8 +24,8 @@ use crate::resp::{Address, AddressBook};
 /// Starting containers is work for the processor: more at once than it has cores gains nothing, and delays the first.
 const PARALLEL: std::ops::RangeInclusive<usize> = 2..=8;
 
-/// See [`super::Docker::prepare`]. Programs are looked for on `path`.
-pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inner, BackendError> {
+/// See [`super::Docker::prepare`].
+pub(super) async fn prepare(options: DockerOptions, engine: Engine) -> Result<Inner, BackendError> {
     check_run(&options.run)?;
     let wanted_subnet = options
         .subnet
@@ -36,16 +36,6 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
             what,
             help: "leave it out, and a free one is chosen".to_owned(),
         })?;
-    let engine = Engine::find(
-        path,
-        Images {
-            nodes: options.image.as_deref(),
-            postgres: options.postgres_image.as_deref(),
-            needs_postgres: options.postgres,
-            pull: options.pull,
-        },
-    )
-    .await?;
     if let Some(subnet) = wanted_subnet {
         check_subnet(subnet, &engine.networks, Sharing::Alone)?;
     }
@@ -111,7 +101,7 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
 
 /// Which images are wanted.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Images<'a> {
+pub(in crate::backend) struct Images<'a> {
     /// The one of the nodes that was asked for.
     pub(super) nodes: Option<&'a str>,
     /// The one of PostgreSQL that was asked for.
@@ -123,7 +113,7 @@ pub(super) struct Images<'a> {
 }
 
 /// What there is to make environments with.
-pub(super) struct Engine {
+pub(in crate::backend) struct Engine {
     pub(super) client: Client,
     version: String,
     pub(super) flavour: Flavour,
@@ -219,6 +209,7 @@ pub(super) fn assemble(
     let terms = Terms {
         prefix: names.prefix,
         subnet: reservation.subnet,
+        loopback: false,
     };
     // What is shared has the labels that docker-compose.yml gives by itself.
     let (lock, host, owner, marks) = match names.sharing {

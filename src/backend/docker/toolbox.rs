@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Client, run_program};
 use super::compose::{Compose, TOOLBOX};
 use super::sweep::{HOST_LABEL, LOCK_LABEL, RUN_LABEL};
-use super::terms::Terms;
+use crate::backend::terms::Terms;
 use super::toolbox_mark::{MOST_SHARED, Mark, State};
 use crate::backend::BackendError;
 use crate::backend::process::{Ended, Ending};

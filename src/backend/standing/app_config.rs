@@ -98,14 +98,14 @@ mod tests {
 
     #[test]
     fn people_can_read_it() {
-        let standing = Standing::begin(None, None, "redis:7.2", Path::new("/s/lock"));
+        let standing = Standing::begin("docker", None, None, "redis:7.2", Path::new("/s/lock"));
         insta::assert_snapshot!(text(&standing));
     }
 
     #[test]
     fn it_is_its_owners_alone_whatever_was_there() {
         let folder = tempfile::tempdir().expect("a folder");
-        let standing = Standing::begin(None, None, "redis:7.2", Path::new("/s/lock"));
+        let standing = Standing::begin("docker", None, None, "redis:7.2", Path::new("/s/lock"));
         fs::write(path(folder.path()), "password = \"x\"").expect("written");
         for _ in 0..2 {
             write(&standing, folder.path()).expect("written");

@@ -18,6 +18,10 @@ use crate::lab::model::{Given, GivenPostgres};
 
 /// The version of the handle that this program writes, and the only one that it reads.
 const VERSION: u32 = 1;
+/// The backends that can leave an environment standing.
+const BACKENDS: [&str; 2] = ["docker", SIMULATED];
+/// The one whose nodes are simulated.
+const SIMULATED: &str = "sim";
 /// The handle's name in the state folder.
 const NAME: &str = "environment.json";
 /// More is no handle.
@@ -33,7 +37,7 @@ pub struct Standing {
     version: u32,
     /// How far it has come.
     pub phase: Phase,
-    /// Where the nodes live: `docker`.
+    /// Where the nodes live: `docker` or `sim`.
     pub backend: String,
     /// The lab whose `given` it was made from; without, it is the course's own cluster of six.
     pub lab: Option<StandingLab>,
@@ -127,11 +131,17 @@ pub struct StandingKeys {
 
 impl Standing {
     /// What is known of an environment that is about to be made from `lab`, or from none.
-    pub fn begin(lab: Option<&Lab>, given: Option<&Given>, image: &str, lock: &Path) -> Standing {
+    pub fn begin(
+        backend: &str,
+        lab: Option<&Lab>,
+        given: Option<&Given>,
+        image: &str,
+        lock: &Path,
+    ) -> Standing {
         Standing {
             version: VERSION,
             phase: Phase::Making,
-            backend: "docker".to_owned(),
+            backend: backend.to_owned(),
             lab: lab.map(StandingLab::of),
             image: image.to_owned(),
             server: None,
@@ -222,6 +232,11 @@ impl Standing {
             (Some(then), Some(now)) => *then != now,
             _ => false,
         }
+    }
+
+    /// Whether its nodes are simulated.
+    pub fn is_simulated(&self) -> bool {
+        self.backend == SIMULATED
     }
 
     /// In a few words, for a sentence: `the environment of labs/07-scale-down.yaml`, `the environment`.
@@ -343,7 +358,7 @@ fn parse(text: &str, path: &Path) -> Result<Standing, BackendError> {
     }
     let standing: Standing =
         serde_json::from_str(text).map_err(|error| damaged(path, &error.to_string()))?;
-    if standing.backend != "docker" {
+    if !BACKENDS.contains(&standing.backend.as_str()) {
         return Err(damaged(
             path,
             &format!("the backend {:?} is not known", standing.backend),
@@ -387,7 +402,7 @@ mod tests {
         Standing {
             boot_id: Some("this".to_owned()),
             made_unix_seconds: 1_700_000_000,
-            ..Standing::begin(None, Some(&given), "redis:7.2", Path::new("/s/lock"))
+            ..Standing::begin("docker", None, Some(&given), "redis:7.2", Path::new("/s/lock"))
         }
     }
 

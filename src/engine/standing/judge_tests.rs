@@ -95,7 +95,7 @@ fn standing() -> Standing {
         replicas: vec![("redis-4".into(), "redis-1".into())],
         keys: None,
     };
-    let mut standing = Standing::begin(None, Some(&given), "i", Path::new("/lock"));
+    let mut standing = Standing::begin("docker", None, Some(&given), "i", Path::new("/lock"));
     assert_eq!(standing.given, Some(StandingGiven::of(&given)));
     standing.server = Some("redis 7.0.15".to_owned());
     standing

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::judge::judge;
-use crate::backend::standing::{self, Phase, Standing, StandingLab};
-use crate::backend::{Backend, BackendError, Docker, Life};
+use crate::backend::standing::{self, Course, Phase, Standing, StandingLab};
+use crate::backend::{BackendError, Life};
 use crate::cluster::{NodeId, NodeName, Role, SlotSet};
 use crate::observe::{Needs, Observer};
 use crate::resp::AddressBook;
@@ -23,7 +23,7 @@ pub struct Survey {
     pub state: State,
     /// The lab whose `given` it was made from, if it was one.
     pub lab: Option<LabOf>,
-    /// Where the nodes live: `docker`.
+    /// Where the nodes live: `docker` or `sim`.
     pub backend: String,
     /// The image of nodes and toolbox.
     pub image: String,
@@ -179,10 +179,10 @@ impl From<BackendError> for Remark {
 /// # Errors
 /// When the handle can't be read, or the environment's engine does not answer.
 pub async fn survey(state_dir: &Path) -> Result<Option<Survey>, BackendError> {
-    let Some((standing, docker)) = standing::open(state_dir).await? else {
+    let Some((standing, course)) = standing::open(state_dir).await? else {
         return Ok(None);
     };
-    let mut survey = Surveyor::new(&docker).look(&standing).await?.survey;
+    let mut survey = Surveyor::new(&*course).look(&standing).await?.survey;
     if standing.phase != Phase::Ready {
         let remark = standing::unfinished(&standing, state_dir);
         survey.state = match (&remark, standing.phase) {
@@ -209,17 +209,17 @@ pub(super) struct Looked {
 
 /// Looks at an environment, once or again and again.
 pub(super) struct Surveyor<'a> {
-    docker: &'a Docker,
+    course: &'a dyn Course,
     book: AddressBook,
     observer: Observer,
 }
 
 impl<'a> Surveyor<'a> {
-    pub fn new(docker: &'a Docker) -> Self {
-        let book = docker.addresses();
+    pub fn new(course: &'a dyn Course) -> Self {
+        let book = course.addresses();
         Surveyor {
             observer: Observer::new(book.clone(), LOOK_DEADLINE),
-            docker,
+            course,
             book,
         }
     }
@@ -229,7 +229,7 @@ impl<'a> Surveyor<'a> {
     /// # Errors
     /// When the environment's engine can't say how the nodes are.
     pub async fn look(&self, standing: &Standing) -> Result<Looked, BackendError> {
-        let (nodes, toolbox) = tokio::join!(self.docker.nodes(), self.docker.toolbox());
+        let (nodes, toolbox) = tokio::join!(self.course.nodes(), self.course.helper());
         let (nodes, toolbox) = (nodes?, toolbox?);
         let running: BTreeSet<NodeName> = nodes
             .iter()

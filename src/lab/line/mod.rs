@@ -257,6 +257,15 @@ impl Line {
         }
     }
 
+    /// Whether it is a load test. What it measures is real time, and so is what it waits for.
+    pub fn is_load_test(&self) -> bool {
+        match &self.verb {
+            Verb::App(line) => line.command() == "load-test",
+            Verb::Make(line) => line.is_load_test(),
+            Verb::Docker(_) | Verb::RedisCli(_) | Verb::Watch(_) => false,
+        }
+    }
+
     /// Whether it goes on until it is stopped: `watch …`, `make watch-cluster`.
     pub fn is_endless(&self) -> bool {
         match &self.verb {

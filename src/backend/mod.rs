@@ -4,6 +4,7 @@ pub(crate) mod bounded;
 mod clock;
 pub mod docker;
 mod lock_file;
+pub mod postgres;
 mod process;
 pub mod standing;
 

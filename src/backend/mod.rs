@@ -7,6 +7,7 @@ mod database;
 pub mod docker;
 pub mod leash;
 mod lock_file;
+pub mod postgres;
 mod process;
 pub mod sim;
 pub mod standing;

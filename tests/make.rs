@@ -274,7 +274,13 @@ fn course(test: &str) -> Option<Course> {
             ..CourseOptions::default()
         };
         let docker = Docker::prepare_course(options).await.unwrap();
-        let mut standing = Standing::begin("docker", None, None, docker.image(), docker.lock_path().unwrap());
+        let mut standing = Standing::begin(
+            "docker",
+            None,
+            None,
+            docker.image(),
+            docker.lock_path().unwrap(),
+        );
         standing.write(&state).unwrap();
         let nodes: Vec<NodeName> = shape.nodes().cloned().collect();
         let cancel = CancellationToken::new();

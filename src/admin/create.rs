@@ -196,11 +196,7 @@ async fn meet(from: &Client, to: &Endpoint, until: &Deadline) -> Result<(), Admi
 }
 
 /// Tells a replica whom to follow, again and again until it knows that node.
-async fn replicate(
-    replica: &Client,
-    master: NodeId,
-    until: &Deadline,
-) -> Result<(), AdminError> {
+async fn replicate(replica: &Client, master: NodeId, until: &Deadline) -> Result<(), AdminError> {
     let command = ["CLUSTER", "REPLICATE", &master.to_string()];
     introduce(replica, &command, &is_unknown_node, until).await
 }

@@ -92,6 +92,9 @@ mod tests {
             "CLICOLOR_FORCE",
         ];
         let unset = unset(names.map(OsString::from).into_iter());
-        assert_eq!(unset, ["APP_NODES", "APP_DURABLE", "DATABASE_URL", "CLICOLOR_FORCE"]);
+        assert_eq!(
+            unset,
+            ["APP_NODES", "APP_DURABLE", "DATABASE_URL", "CLICOLOR_FORCE"]
+        );
     }
 }

@@ -95,7 +95,10 @@ mod tests {
     #[test]
     fn it_is_said_what_could_not_serve() {
         assert_eq!(
-            because(Some("Docker is not installed".to_owned()), "redis, simulated"),
+            because(
+                Some("Docker is not installed".to_owned()),
+                "redis, simulated"
+            ),
             "redis, simulated (not docker: Docker is not installed)"
         );
         assert_eq!(because(None, "redis, simulated"), "redis, simulated");

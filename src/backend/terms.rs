@@ -71,7 +71,11 @@ impl Terms {
         if !self.loopback {
             return replace_network(text, COURSE_SUBNET, &self.subnet.to_string());
         }
-        let to_loopback = |text: Cow<'t, str>, node: CourseNode| match replace_address(&text, &node.ip(), LOOPBACK[0]) {
+        let to_loopback = |text: Cow<'t, str>, node: CourseNode| match replace_address(
+            &text,
+            &node.ip(),
+            LOOPBACK[0],
+        ) {
             Cow::Borrowed(_) => text,
             Cow::Owned(changed) => Cow::Owned(changed),
         };

@@ -2,8 +2,8 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -49,6 +49,11 @@ pub struct Arguments {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65528))]
     first_port: Option<u16>,
 
+    /// With simulated nodes: a PostgreSQL server that is there already, for labs that need one, in place of one that is started and thrown away. A database of the run's
+    /// own is made on it and removed again; nothing else on it is touched
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+
     /// Where the journal is written, in place of .labrunner/journals
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
@@ -73,6 +78,13 @@ pub struct Arguments {
 
 /// Runs the labs.
 pub fn run(arguments: &Arguments, output: Output) -> Exit {
+    if arguments.database_url.is_some() && arguments.nodes.choice() == Choice::Docker {
+        complain_with_help(
+            "--database-url names a PostgreSQL for simulated nodes, and containers have their own",
+            "leave one of the two options out",
+        );
+        return Exit::Usage;
+    }
     let labs = match load_all(&arguments.files, output) {
         Ok(labs) => labs,
         Err(exit) => return exit,
@@ -122,7 +134,11 @@ async fn run_labs(
 ) -> Exit {
     let maker = EnvironmentMaker {
         run: run.to_owned(),
-        choice: arguments.nodes.choice(),
+        choice: match (&arguments.database_url, arguments.nodes.choice()) {
+            // Containers have a PostgreSQL of their own.
+            (Some(_), Choice::Auto) => Choice::Sim,
+            (_, choice) => choice,
+        },
         chosen: OnceLock::new(),
         containers: DockerOptions {
             image: arguments.nodes.image(),
@@ -138,6 +154,8 @@ async fn run_labs(
         },
         simulated: SimOptions {
             program: std::env::current_exe().ok(),
+            database_url: arguments.database_url.clone(),
+            ..SimOptions::default()
         },
         events: events.clone(),
         made: AtomicUsize::new(0),

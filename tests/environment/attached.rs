@@ -38,7 +38,13 @@ async fn one_node(state: &Path) {
         ..CourseOptions::default()
     };
     let docker = Docker::prepare_course(options).await.unwrap();
-    let mut standing = Standing::begin("docker", None, None, docker.image(), docker.lock_path().unwrap());
+    let mut standing = Standing::begin(
+        "docker",
+        None,
+        None,
+        docker.image(),
+        docker.lock_path().unwrap(),
+    );
     standing.write(state).unwrap();
     docker
         .start(&[NodeName::new("redis-1")], &CancellationToken::new())

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::client::Client;
-use crate::backend::leash::on_leash;
 use crate::backend::BackendError;
+use crate::backend::leash::on_leash;
 use crate::backend::process::{Program, find_program};
 
 /// The course's environment: the same file that a reader uses by hand.

@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::client::run_program;
-use crate::backend::terms::Terms;
-use crate::backend::words::{as_typed, not_ours, quote, to_output};
 use crate::backend::BackendError;
 use crate::backend::process::{Ended, Ending};
+use crate::backend::terms::Terms;
+use crate::backend::words::{as_typed, not_ours, quote, to_output};
 use crate::cluster::NodeName;
 use crate::lab::action::{Action, Limits, LinkChange, NodeChange, Output};
 use crate::lab::environment::{CourseNode, POSTGRES};

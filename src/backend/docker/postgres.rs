@@ -12,7 +12,7 @@ use super::Inner;
 use super::client::run_program;
 use super::compose::PSQL;
 use super::toolbox::{exec_failed, is_not_running};
-use crate::backend::database::Database;
+use crate::backend::database::{CONNECT_SECONDS, Database, Reached};
 use crate::backend::process::{Ended, Ending};
 use crate::backend::{BackendError, Life};
 use crate::lab::action::{Limits, PsqlCall};
@@ -26,8 +26,6 @@ const CREATE_TIME: Duration = Duration::from_secs(120);
 const START_LIMIT: Duration = Duration::from_secs(90);
 /// Of what compose says, this many bytes are kept.
 const SAID_BYTES: usize = 64 * 1024;
-/// How long psql tries to reach a server that takes its connection and says nothing, in seconds.
-const CONNECT_SECONDS: u32 = 10;
 
 impl Inner {
     /// See [`crate::backend::Backend::make_postgres`].
@@ -88,21 +86,14 @@ impl Inner {
 
     /// Where the lab's user reaches the database from this machine.
     pub(super) fn database_url(&self) -> String {
-        let address = self.reservation.postgres();
-        format!(
-            "postgres://{POSTGRES_USER}:{POSTGRES_USER}@{address}/{POSTGRES_USER}?sslmode=disable"
-        )
+        self.database().reached().url().to_owned()
     }
 
     fn database(&self) -> Database {
         let address = self.reservation.postgres();
-        Database {
-            admin_url: format!(
-                "postgres://{SUPERUSER}:{SUPERUSER}@{address}/{SUPERUSER}?sslmode=disable"
-            ),
-            name: POSTGRES_USER.to_owned(),
-            user: POSTGRES_USER.to_owned(),
-        }
+        Database::of_labs(format!(
+            "postgres://{SUPERUSER}:{SUPERUSER}@{address}/{SUPERUSER}?sslmode=disable"
+        ))
     }
 
     async fn postgres_died(&self) -> BackendError {
@@ -192,59 +183,21 @@ impl Inner {
     fn psql_words(&self, call: &PsqlCall, time: Duration, refuses: bool) -> Vec<String> {
         let server = if refuses { "127.0.0.1" } else { POSTGRES };
         let seconds = time.as_secs().saturating_add(2);
+        let url = format!(
+            "postgres://{POSTGRES_USER}:{POSTGRES_USER}@{server}:{POSTGRES_PORT}/{POSTGRES_USER}"
+        );
+        let (arguments, password) = Reached::by(url).psql(call);
         let mut words = vec!["exec".to_owned()];
         for variable in [
-            format!("PGPASSWORD={POSTGRES_USER}"),
+            format!("PGPASSWORD={password}"),
             format!("PGCONNECT_TIMEOUT={CONNECT_SECONDS}"),
         ] {
             words.extend(["--env".to_owned(), variable]);
         }
-        words.extend([
-            self.terms.container(PSQL),
-            "timeout".to_owned(),
-            "-s".to_owned(),
-            "KILL".to_owned(),
-            seconds.to_string(),
-        ]);
-        words.extend(psql_arguments(call, server, POSTGRES_PORT));
+        words.push(self.terms.container(PSQL));
+        words.extend(["timeout", "-s", "KILL"].map(str::to_owned));
+        words.extend([seconds.to_string(), "psql".to_owned()]);
+        words.extend(arguments);
         words
-    }
-}
-
-/// `psql` with what says which database, and with what a lab has said. It reads no file of its user's and asks for no password.
-fn psql_arguments(call: &PsqlCall, host: &str, port: u16) -> Vec<String> {
-    let port = port.to_string();
-    let fixed = [
-        "psql",
-        "-X",
-        "-w",
-        "-h",
-        host,
-        "-p",
-        &port,
-        "-U",
-        POSTGRES_USER,
-        "-d",
-        POSTGRES_USER,
-    ];
-    let fixed = fixed.into_iter().map(str::to_owned);
-    fixed
-        .chain(call.options.iter().cloned())
-        .chain(["-c".to_owned(), call.statement.clone()])
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn psql_is_told_which_database_and_what_to_say() {
-        let call = PsqlCall {
-            options: vec!["-A".to_owned(), "-t".to_owned()],
-            statement: "SELECT 'a b'".to_owned(),
-        };
-        let words = psql_arguments(&call, "postgres", 5432);
-        insta::assert_snapshot!(words.join(" "), @"psql -X -w -h postgres -p 5432 -U app -d app -A -t -c SELECT 'a b'");
     }
 }

@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Client, run_program};
 use super::compose::{Compose, TOOLBOX};
 use super::sweep::{HOST_LABEL, LOCK_LABEL, RUN_LABEL};
-use crate::backend::terms::Terms;
 use super::toolbox_mark::{MOST_SHARED, Mark, State};
 use crate::backend::BackendError;
 use crate::backend::process::{Ended, Ending};
+use crate::backend::terms::Terms;
 use crate::lab::action::Limits;
 
 /// The last number of the first toolbox's address, as in the definition.

@@ -122,7 +122,8 @@ struct Work(Arc<Inner>);
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.0.change(|state| state.held = state.held.saturating_sub(1));
+        self.0
+            .change(|state| state.held = state.held.saturating_sub(1));
     }
 }
 
@@ -204,7 +205,10 @@ mod tests {
         let (began, until) = (Instant::now(), clock.now() + Duration::from_secs(60));
         clock.sleep_until(until).await;
         let now = clock.now();
-        assert!(now >= until && now < until + Duration::from_secs(5), "{now:?}");
+        assert!(
+            now >= until && now < until + Duration::from_secs(5),
+            "{now:?}"
+        );
         assert!(began.elapsed() < Duration::from_secs(10));
     }
 
@@ -244,10 +248,8 @@ mod tests {
     async fn nobody_leaps_to_the_end_of_time() {
         let clock = clock().await;
         let before = clock.now();
-        let slept = tokio::time::timeout(
-            Duration::from_millis(100),
-            clock.sleep_until(Duration::MAX),
-        );
+        let slept =
+            tokio::time::timeout(Duration::from_millis(100), clock.sleep_until(Duration::MAX));
         assert!(slept.await.is_err());
         assert!(clock.now() - before < Duration::from_secs(60));
     }

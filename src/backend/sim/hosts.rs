@@ -122,7 +122,9 @@ fn take(subnet: Subnet) -> Result<TcpListener, (SocketAddr, std::io::Error)> {
 pub(super) fn first_taken_port() -> Option<(u16, std::io::Error)> {
     CourseNode::all().find_map(|node| {
         let at = Hosts::Loopback.address(node);
-        TcpListener::bind(at).err().map(|error| (node.port(), error))
+        TcpListener::bind(at)
+            .err()
+            .map(|error| (node.port(), error))
     })
 }
 

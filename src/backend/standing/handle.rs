@@ -402,7 +402,13 @@ mod tests {
         Standing {
             boot_id: Some("this".to_owned()),
             made_unix_seconds: 1_700_000_000,
-            ..Standing::begin("docker", None, Some(&given), "redis:7.2", Path::new("/s/lock"))
+            ..Standing::begin(
+                "docker",
+                None,
+                Some(&given),
+                "redis:7.2",
+                Path::new("/s/lock"),
+            )
         }
     }
 

@@ -57,14 +57,15 @@ pub async fn attach(state_dir: &Path) -> Result<(Standing, Arc<dyn Backend>), Ba
 ///
 /// # Errors
 /// As [`attach`], but for what it says of the containers.
-pub async fn open(
-    state_dir: &Path,
-) -> Result<Option<(Standing, Arc<dyn Course>)>, BackendError> {
+pub async fn open(state_dir: &Path) -> Result<Option<(Standing, Arc<dyn Course>)>, BackendError> {
     let Some(standing) = Standing::read(state_dir)? else {
         return Ok(None);
     };
     let course: Arc<dyn Course> = match standing.is_simulated() {
-        true => Arc::new(CourseSim::attach(&SimOptions::default(), state_dir)?),
+        true => Arc::new(
+            CourseSim::attach(&SimOptions::default(), state_dir)?
+                .with_database(standing.postgres.as_ref().map(StandingPostgres::url)),
+        ),
         false => Arc::new(Docker::attach_course(&standing, state_dir).await?),
     };
     Ok(Some((standing, course)))

@@ -208,10 +208,7 @@ fn newcomer(listener: Option<TcpListener>, port: u16, mut config: Config) -> io:
 }
 
 /// A node more for a cluster that runs, at an address of its own and with settings of its own.
-pub(super) fn newcomer_at(
-    address: SocketAddr,
-    settings: &[(&str, &str)],
-) -> io::Result<Newcomer> {
+pub(super) fn newcomer_at(address: SocketAddr, settings: &[(&str, &str)]) -> io::Result<Newcomer> {
     let mut config = Config::default();
     let own = [("cluster-enabled", "yes")];
     for (name, value) in own.iter().chain(settings) {

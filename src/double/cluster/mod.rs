@@ -131,11 +131,7 @@ impl Cluster {
     ///
     /// # Errors
     /// The address can't be had; or there is no such setting.
-    pub fn add_node_at(
-        &self,
-        address: SocketAddr,
-        settings: &[(&str, &str)],
-    ) -> io::Result<usize> {
+    pub fn add_node_at(&self, address: SocketAddr, settings: &[(&str, &str)]) -> io::Result<usize> {
         let newcomer = builder::newcomer_at(address, settings)?;
         let added = self.world(move |world| world.add(newcomer));
         added.unwrap_or_else(|| Err(gone()))

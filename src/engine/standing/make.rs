@@ -45,6 +45,8 @@ pub(super) async fn make(
     };
     let simulated = SimOptions {
         program: options.program.clone(),
+        postgres_port: options.postgres_port,
+        ..SimOptions::default()
     };
     let preparing = for_course(options.backend, containers, &simulated);
     let course = tokio::select! {
@@ -59,7 +61,11 @@ pub(super) async fn make(
         course.image(),
         course.lock_path().unwrap_or(&options.state_dir),
     );
-    if lab.given.as_ref().is_some_and(|given| given.postgres.is_some()) {
+    if lab
+        .given
+        .as_ref()
+        .is_some_and(|given| given.postgres.is_some())
+    {
         let (image, port) = course.postgres_place();
         standing.postgres = Some(StandingPostgres { image, port });
     }

@@ -23,7 +23,7 @@ use crate::lab::{self, Lab, Source};
 
 use self::survey::Surveyor;
 pub use self::survey::{
-    ClusterNow, LabOf, LifeNow, NodeNow, Opinion, Remark, State, Survey, survey,
+    ClusterNow, LabOf, LifeNow, NodeNow, Opinion, PostgresNow, Remark, State, Survey, survey,
 };
 
 /// What is made without a lab: a lab too, whose steps nobody runs.
@@ -133,8 +133,10 @@ pub async fn up(
 
 async fn is_gone(course: &dyn Course) -> Result<bool, BackendError> {
     let nodes = course.nodes().await?;
-    Ok(nodes.iter().all(|node| node.life == Life::Absent)
-        && course.helper().await? == Life::Absent)
+    Ok(
+        nodes.iter().all(|node| node.life == Life::Absent)
+            && course.helper().await? == Life::Absent,
+    )
 }
 
 /// Finds that an environment stands, and starts it again if its containers were stopped for it.

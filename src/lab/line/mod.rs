@@ -262,7 +262,7 @@ impl Line {
         match &self.verb {
             Verb::App(line) => line.command() == "load-test",
             Verb::Make(line) => line.is_load_test(),
-            Verb::Docker(_) | Verb::RedisCli(_) | Verb::Watch(_) => false,
+            Verb::Docker(_) | Verb::RedisCli(_) | Verb::Psql(_) | Verb::Watch(_) => false,
         }
     }
 

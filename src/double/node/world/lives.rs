@@ -262,9 +262,9 @@ impl World {
         let others: Vec<usize> = (0..self.about.len())
             .filter(|other| self.about[*other].isolated)
             .collect();
-        self.bus
-            .borrow_mut()
-            .heal_some(now, |from, to| !others.contains(&from) && !others.contains(&to));
+        self.bus.borrow_mut().heal_some(now, |from, to| {
+            !others.contains(&from) && !others.contains(&to)
+        });
         Ok(())
     }
 

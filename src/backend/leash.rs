@@ -35,8 +35,8 @@ pub(in crate::backend) fn own(program: &Path) -> Program {
     Program::new(program).env(LEASH, std::process::id().to_string())
 }
 
-/// Called first of all by our own program: if it was started as a part of a run, the kernel ends it when that run ends. Whether it may go on: its run may
-/// have ended already.
+/// Called first of all by our own program: if it was started as a part of a run, the kernel ends it when whoever started it ends. Whether it may go on: that may
+/// have happened already.
 pub fn heed() -> bool {
     let Ok(owner) = std::env::var(LEASH) else {
         return true;
@@ -46,8 +46,11 @@ pub fn heed() -> bool {
         use rustix::process::{Signal, getppid, set_parent_process_death_signal};
         // Without it, it ends when its servers do.
         let _ = set_parent_process_death_signal(Some(Signal::KILL));
-        let parent = getppid().map(|parent| parent.as_raw_pid().to_string());
-        parent.is_none_or(|parent| parent == owner)
+        let Some(parent) = getppid() else {
+            return true;
+        };
+        // Whoever is started by a part of a run has another parent, and is told of the same run. Who has lost his parent has got the first process for one.
+        parent.as_raw_pid().to_string() == owner || parent.as_raw_pid() != 1
     }
     #[cfg(not(target_os = "linux"))]
     {

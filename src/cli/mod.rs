@@ -4,6 +4,7 @@ mod app;
 mod check;
 mod clean;
 mod cluster;
+mod do_line;
 mod down;
 mod exit_code;
 mod faults;
@@ -101,6 +102,8 @@ enum Command {
     Status(status::Arguments),
     /// Remove the environment that `labrunner up` made
     Down(down::Arguments),
+    /// Stop, start, freeze, cut off or remove nodes of the environment that stands, by docker's commands
+    Do(do_line::Arguments),
     /// Find everything that is wrong with labs, without running them
     Check(check::Arguments),
     /// Print the JSON Schema of a lab, for completion in editors
@@ -181,6 +184,7 @@ pub fn main(as_app: bool) -> ExitCode {
         Command::Up(arguments) => up::run(&arguments, output).into(),
         Command::Status(arguments) => status::run(&arguments, output).into(),
         Command::Down(arguments) => down::run(&arguments).into(),
+        Command::Do(arguments) => do_line::run(&arguments).into(),
         Command::Check(arguments) => check::run(&arguments, output).into(),
         Command::Schema(arguments) => schema::run(&arguments).into(),
         Command::Cluster(arguments) => cluster::run(&arguments, output).into(),

@@ -78,13 +78,29 @@ pub struct Arguments {
 
 /// Runs the labs.
 pub fn run(arguments: &Arguments, output: Output) -> Exit {
-    if arguments.database_url.is_some() && arguments.nodes.choice() == Choice::Docker {
-        complain_with_help(
-            "--database-url names a PostgreSQL for simulated nodes, and containers have their own",
-            "leave one of the two options out",
-        );
-        return Exit::Usage;
-    }
+    let docker_s = [
+        arguments.subnet.as_ref().map(|_| "--subnet"),
+        arguments.first_port.map(|_| "--first-port"),
+    ];
+    let docker_s: Vec<&str> = docker_s.into_iter().flatten().collect();
+    let choice = match arguments.nodes.choice(&docker_s) {
+        Ok(choice) => choice,
+        Err(what) => {
+            complain_with_help(&what, "leave it out, or leave `--backend sim` out");
+            return Exit::Usage;
+        }
+    };
+    let choice = match (&arguments.database_url, choice) {
+        (Some(_), Choice::Docker) => {
+            complain_with_help(
+                "--database-url names a PostgreSQL for simulated nodes, and containers have their own",
+                "leave it out, or what asks for containers",
+            );
+            return Exit::Usage;
+        }
+        (Some(_), _) => Choice::Sim,
+        (None, choice) => choice,
+    };
     let labs = match load_all(&arguments.files, output) {
         Ok(labs) => labs,
         Err(exit) => return exit,
@@ -118,7 +134,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
             "something may be left: run `labrunner clean`",
             move |times| told.emit(Event::Interrupted { times }),
         ));
-        run_labs(arguments, labs, &run, &events, &interrupt).await
+        run_labs(arguments, choice, labs, &run, &events, &interrupt).await
     });
     // What still hangs on a thread (a process that does not end) must not keep the command from ending.
     runtime.shutdown_background();
@@ -127,6 +143,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
 
 async fn run_labs(
     arguments: &Arguments,
+    choice: Choice,
     labs: Vec<Lab>,
     run: &str,
     events: &Arc<Events>,
@@ -134,11 +151,7 @@ async fn run_labs(
 ) -> Exit {
     let maker = EnvironmentMaker {
         run: run.to_owned(),
-        choice: match (&arguments.database_url, arguments.nodes.choice()) {
-            // Containers have a PostgreSQL of their own.
-            (Some(_), Choice::Auto) => Choice::Sim,
-            (_, choice) => choice,
-        },
+        choice,
         chosen: OnceLock::new(),
         containers: DockerOptions {
             image: arguments.nodes.image(),

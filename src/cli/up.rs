@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
+use labrunner::backend::Choice;
 use labrunner::engine::event::{Event, Stamped};
 use labrunner::engine::standing::{self, How, NotUp, State, Up, UpOptions};
 use labrunner::engine::{Events, Interrupt};
@@ -14,13 +15,16 @@ use labrunner::report::{self, Journal, Reporter, Terminal, Verbosity};
 use super::exit_code::Exit;
 use super::faults::load_all;
 use super::options::{Handle, Nodes};
-use super::output::{Output, complain, say};
+use super::output::{Output, complain, complain_with_help, say};
 use super::{runtime, signals, tell};
 
 const EXAMPLES: &str = "\
 The containers have the course's names (redis-1 to redis-8, toolbox), addresses (172.30.0.11 to
 .18) and ports (7001 to 7008), so that what the course says can be typed in any terminal. There can
 be one such environment on a machine.
+
+With `--backend sim`, and where there is no docker, the nodes are simulated in a process that goes
+on in the background. They are at 127.0.0.1, at the same ports.
 
 Typed again, it starts the containers again if the machine was restarted, and changes nothing
 otherwise.
@@ -66,6 +70,13 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
         Ok(labs) => labs.into_iter().next(),
         Err(exit) => return exit,
     };
+    let choice = match arguments.nodes.choice(&[]) {
+        Ok(choice) => choice,
+        Err(what) => {
+            complain_with_help(&what, "leave it out, or leave `--backend sim` out");
+            return Exit::Usage;
+        }
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
@@ -76,10 +87,10 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
     let up = runtime.block_on(async {
         tokio::spawn(signals::heed(
             interrupt.clone(),
-            "containers may be left: run `labrunner down`",
+            "something may be left: run `labrunner down`",
             |_| {},
         ));
-        standing::up(options(arguments, lab), &events, &interrupt).await
+        standing::up(options(arguments, choice, lab), &events, &interrupt).await
     });
     // What still hangs on a thread must not keep the command from ending.
     runtime.shutdown_background();
@@ -107,13 +118,13 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
     }
 }
 
-fn options(arguments: &Arguments, lab: Option<Lab>) -> UpOptions {
+fn options(arguments: &Arguments, choice: Choice, lab: Option<Lab>) -> UpOptions {
     let command = match &lab {
         Some(lab) => format!("labrunner up {}", lab.source.name()),
         None => "labrunner up".to_owned(),
     };
     UpOptions {
-        backend: arguments.nodes.choice(),
+        backend: choice,
         program: std::env::current_exe().ok(),
         lab,
         image: arguments.nodes.image(),
@@ -135,7 +146,7 @@ fn tell_up(up: &Up, output: Output) -> Exit {
         (How::Made, State::Well) => "The environment stands.",
         (How::Made, _) => "The environment stands, but it is not well.",
         (How::StartedAgain, State::Well) => {
-            "The environment stands again: its containers were stopped, and are started."
+            "The environment stands again: its nodes were stopped, and are started."
         }
         (How::StartedAgain, _) => "The environment stands again, but it is not well.",
         (How::StoodAlready, State::Well) => "The environment stands already; nothing was changed.",

@@ -67,7 +67,11 @@ fn text(standing: &Standing) -> String {
         .map(|node| {
             let port = standing.ports.get(&node.name()).copied();
             let reachable = format!("127.0.0.1:{}", port.unwrap_or(node.port()));
-            (node.address(), reachable)
+            match standing.is_simulated() {
+                // They say themselves where they are.
+                true => (reachable.clone(), reachable),
+                false => (node.address(), reachable),
+            }
         })
         .collect();
     let reachable: Vec<String> = nodes

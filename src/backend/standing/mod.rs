@@ -129,6 +129,26 @@ pub async fn remove(state_dir: &Path) -> Result<CourseRemains, BackendError> {
     Ok(remains)
 }
 
+/// Removes what is left of an environment whose nodes were simulated and whose process has ended; with `all`, of one that lives as well. Whether there was one.
+///
+/// # Errors
+/// `Unavailable` when somebody is at it; `Broken` when something resists.
+pub async fn clean_simulated(state_dir: &Path, all: bool) -> Result<bool, BackendError> {
+    let of_handle = Standing::read(state_dir)
+        .is_ok_and(|standing| standing.is_some_and(|standing| standing.is_simulated()));
+    let lives = sim::course::lives(state_dir);
+    if (lives && !all) || (!lives && !of_handle) {
+        return Ok(false);
+    }
+    let lock = EnvironmentLock::take(state_dir, "labrunner clean")?;
+    sim::course::remove(state_dir).await?;
+    if of_handle {
+        Standing::forget(state_dir)?;
+    }
+    lock.remove();
+    Ok(true)
+}
+
 /// That there is no environment.
 pub fn none() -> BackendError {
     BackendError::Unavailable {

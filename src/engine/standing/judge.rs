@@ -68,7 +68,7 @@ pub(super) fn judge(
     remark_on_nodes(&mut survey, standing, observation);
     remark_on_postgres(&mut survey, standing);
     remark_on_cluster(&mut survey, standing, observation, &members);
-    if toolbox == Life::Absent {
+    if toolbox == Life::Absent && !standing.is_simulated() {
         survey.notes.push(Remark::new(
             "the toolbox is not there, in which labrunner runs redis-cli",
             "`labrunner up` makes it again; so does the first command that needs it",
@@ -127,7 +127,10 @@ fn node_now(
     let replica = node.is_some_and(|node| node.is_replica());
     NodeNow {
         name: state.name.clone(),
-        address: course.map_or_else(String::new, |node| node.address()),
+        address: course.map_or_else(String::new, |node| match standing.is_simulated() {
+            true => format!("127.0.0.1:{}", node.port()),
+            false => node.address(),
+        }),
         port: standing.ports.get(&state.name).copied().unwrap_or(0),
         life: life_now(state.life),
         exit: exit_of(state.life),
@@ -216,36 +219,41 @@ fn remark_on_nodes(survey: &mut Survey, standing: &Standing, observation: &Obser
         .collect();
     let somebody_knows = survey.cluster.is_some();
     let has_given = standing.given.is_some();
+    // There is no docker that knows simulated nodes: labrunner does in its place what the course types.
+    let (docker, container) = match standing.is_simulated() {
+        true => ("labrunner do docker", "the node"),
+        false => ("docker", "the container of"),
+    };
     for node in &survey.nodes {
         let name = &node.name;
         match node.life {
             LifeNow::Absent if node.member || (expected.contains(name) && !somebody_knows) => {
                 survey.faults.push(Remark::new(
-                    format!("the container of {name} was removed, and its data with it"),
+                    format!("{container} {name} was removed, and its data with it"),
                     format!(
-                        "`labrunner down`, then `{}`, makes all anew; or `docker compose up -d {name}` makes an empty node, for you to add to the cluster",
+                        "`labrunner down`, then `{}`, makes all anew; or `{docker} compose up -d {name}` makes an empty node, for you to add to the cluster",
                         standing.command()
                     ),
                 ));
             }
             LifeNow::Absent if expected.contains(name) => survey.notes.push(Remark::new(
                 format!("{name} was removed, and no node knows it any more"),
-                format!("`docker compose up -d {name}` makes an empty node"),
+                format!("`{docker} compose up -d {name}` makes an empty node"),
             )),
             LifeNow::Absent => {}
             LifeNow::Stopped | LifeNow::Paused => {
                 let (is, help) = match (node.life, node.exit) {
                     (LifeNow::Paused, _) => (
                         "frozen".to_owned(),
-                        format!("`docker unpause {name}` lets it go on"),
+                        format!("`{docker} unpause {name}` lets it go on"),
                     ),
                     (_, Some(0) | None) => (
                         "stopped".to_owned(),
-                        format!("`docker start {name}` starts it"),
+                        format!("`{docker} start {name}` starts it"),
                     ),
                     (_, Some(code)) => (
                         format!("stopped (exit {code})"),
-                        format!("`docker start {name}` starts it"),
+                        format!("`{docker} start {name}` starts it"),
                     ),
                 };
                 // Somebody's wish, perhaps; but as long as nobody has taken over, the cluster is not whole.
@@ -275,9 +283,14 @@ fn remark_on_nodes(survey: &mut Survey, standing: &Standing, observation: &Obser
                 let ip = CourseNode::named(name.as_str()).map_or_else(String::new, CourseNode::ip);
                 survey.faults.push(Remark::new(
                     format!("{name} runs, but does not answer{why}"),
-                    format!(
-                        "see `docker logs {name}`; if its links were cut: `docker network connect --ip {ip} --alias {name} labrunner-cluster {name}`"
-                    ),
+                    match standing.is_simulated() {
+                        true => format!(
+                            "if its links were cut: `{docker} network connect labrunner-cluster {name}`; if it hangs: `{docker} restart {name}`"
+                        ),
+                        false => format!(
+                            "see `docker logs {name}`; if its links were cut: `docker network connect --ip {ip} --alias {name} labrunner-cluster {name}`"
+                        ),
+                    },
                 ));
             }
             LifeNow::Running => {}

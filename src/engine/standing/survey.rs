@@ -188,6 +188,13 @@ impl From<BackendError> for Remark {
     }
 }
 
+impl Survey {
+    /// Whether its nodes are simulated, and known to no docker.
+    pub fn is_simulated(&self) -> bool {
+        self.backend == "sim"
+    }
+}
+
 /// Looks at the environment of a state folder; nothing if there is none.
 ///
 /// # Errors

@@ -110,7 +110,7 @@ enum Command {
     Schema(schema::Arguments),
     /// Look at the cluster of the environment that stands, watch it, change it: the course's make targets
     Cluster(cluster::Arguments),
-    /// Remove what killed runs have left: containers, networks, volumes
+    /// Remove what killed runs have left: containers, networks, volumes, PostgreSQL servers
     Clean(clean::Arguments),
     /// Reserve seats of events: the application of the course
     App(Box<app::Arguments>),

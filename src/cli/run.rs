@@ -49,6 +49,11 @@ pub struct Arguments {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65528))]
     first_port: Option<u16>,
 
+    /// With simulated nodes: a PostgreSQL server that is there already, for labs that need one, in place of one that is started and thrown away. A database of the run's
+    /// own is made on it and removed again; nothing else on it is touched
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+
     /// Where the journal is written, in place of .labrunner/journals
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
@@ -84,6 +89,17 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
             complain_with_help(&what, "leave it out, or leave `--backend sim` out");
             return Exit::Usage;
         }
+    };
+    let choice = match (&arguments.database_url, choice) {
+        (Some(_), Choice::Docker) => {
+            complain_with_help(
+                "--database-url names a PostgreSQL for simulated nodes, and containers have their own",
+                "leave it out, or what asks for containers",
+            );
+            return Exit::Usage;
+        }
+        (Some(_), _) => Choice::Sim,
+        (None, choice) => choice,
     };
     let labs = match load_all(&arguments.files, output) {
         Ok(labs) => labs,
@@ -139,6 +155,8 @@ async fn run_labs(
         chosen: OnceLock::new(),
         containers: DockerOptions {
             image: arguments.nodes.image(),
+            postgres: labs.iter().any(needs_postgres),
+            postgres_image: arguments.nodes.postgres_image(),
             pull: arguments.nodes.pull(),
             subnet: arguments.subnet.clone(),
             first_port: arguments.first_port,
@@ -149,6 +167,8 @@ async fn run_labs(
         },
         simulated: SimOptions {
             program: std::env::current_exe().ok(),
+            database_url: arguments.database_url.clone(),
+            ..SimOptions::default()
         },
         events: events.clone(),
         made: AtomicUsize::new(0),
@@ -161,6 +181,13 @@ async fn run_labs(
         took: events.elapsed(),
     });
     exit
+}
+
+/// Whether a lab that is run on containers starts with PostgreSQL.
+fn needs_postgres(lab: &Lab) -> bool {
+    let is_skipped = lab.skip_on.iter().any(|skip| skip.backend == "docker");
+    let given = lab.given.as_ref().filter(|_| !is_skipped);
+    given.is_some_and(|given| given.postgres.is_some())
 }
 
 /// Makes the environments of a run.

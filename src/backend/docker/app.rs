@@ -23,6 +23,8 @@ const PREFIX: &str = "APP_";
 const NODES: &str = "APP_NODES";
 /// Which of these addresses is that of which node, as the nodes know each other.
 const MAP: &str = "APP_MAP";
+/// Which database the application uses; the caller's own is none of a lab's business.
+const DATABASE: &str = "DATABASE_URL";
 /// By this, a caller has colours even where nobody sees them; checks read what is printed.
 const COLOURS: &str = "CLICOLOR_FORCE";
 
@@ -127,8 +129,11 @@ impl Inner {
 
 /// Those of the caller's variables that the application does not get.
 fn unset(names: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let is_its =
-        |name: &OsString| name == COLOURS || name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+    let is_its = |name: &OsString| {
+        name == COLOURS
+            || name == DATABASE
+            || name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+    };
     names.filter(is_its).collect()
 }
 
@@ -180,8 +185,12 @@ mod tests {
             "APP_DURABLE",
             "MY_APP_NODES",
             "CLICOLOR_FORCE",
+            "DATABASE_URL",
         ];
         let unset = unset(names.map(OsString::from).into_iter());
-        assert_eq!(unset, ["APP_NODES", "APP_DURABLE", "CLICOLOR_FORCE"]);
+        assert_eq!(
+            unset,
+            ["APP_NODES", "APP_DURABLE", "CLICOLOR_FORCE", "DATABASE_URL"]
+        );
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use labrunner::app::ledger::{Ledger, LedgerSettings, schema};
 use labrunner::backend::postgres::{Options, Server};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
@@ -51,6 +52,23 @@ impl Database {
             .await
             .unwrap();
         Some(Database { server, name })
+    }
+
+    /// Makes one with the schema of the application.
+    pub async fn migrated(test: &str) -> Option<Database> {
+        let database = Database::make(test).await?;
+        let ledger = Ledger::open(&LedgerSettings::new(database.url())).unwrap();
+        schema::up(&ledger).await.unwrap();
+        ledger.close().await;
+        Some(database)
+    }
+
+    /// Makes one with the schema, and connects the application's ledger to it.
+    pub async fn ledger(test: &str) -> Option<(Database, Ledger)> {
+        let database = Database::migrated(test).await?;
+        let settings = LedgerSettings::new(database.url());
+        let ledger = Ledger::connect(&settings).await.unwrap();
+        Some((database, ledger))
     }
 
     /// Where it is.

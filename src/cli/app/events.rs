@@ -1,8 +1,11 @@
 //! Events: making one, looking at one, listing them.
 
+use std::time::Duration;
+
 use clap::Args;
 use labrunner::app::answer::{Availability, Created, ReservationState};
 use labrunner::app::patterns::WriteThrough;
+use labrunner::app::patterns::cache_aside::Ages;
 use labrunner::app::request::{CreateEvent, OperationId};
 use labrunner::app::settings::duration;
 use labrunner::app::{AppError, EventId, Pattern, Seat, Settings, Store};
@@ -100,6 +103,10 @@ pub struct Look {
     /// With cache-aside: how long what is read from the ledger stays in the cache
     #[arg(long, value_name = "TIME", default_value = "30s")]
     ttl: String,
+
+    /// With cache-aside: wait so long between reading the ledger and filling the cache, as a slow reader would
+    #[arg(long, value_name = "TIME")]
+    pause_before_fill: Option<String>,
 }
 
 impl Look {
@@ -109,6 +116,7 @@ impl Look {
     /// What is wrong with one of them.
     pub fn check(&self) -> Result<(EventId, Pattern), AppError> {
         duration(&self.ttl)?;
+        self.pause()?;
         Ok((self.one.event()?, pattern::of_read(&self.pattern)?))
     }
 
@@ -118,7 +126,21 @@ impl Look {
         settings: Settings,
         event: &EventId,
     ) -> Result<Said, AppError> {
-        pattern::read(settings, event, self.readers, duration(&self.ttl)?).await
+        let ages = Ages {
+            ttl: duration(&self.ttl)?,
+            pause: self.pause()?,
+            ..Ages::default()
+        };
+        pattern::read(settings, event, self.readers, ages).await
+    }
+
+    fn pause(&self) -> Result<Duration, AppError> {
+        let pause = self
+            .pause_before_fill
+            .as_deref()
+            .map(duration)
+            .transpose()?;
+        Ok(pause.unwrap_or_default())
     }
 }
 

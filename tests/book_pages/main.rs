@@ -11,7 +11,7 @@ use fantoccini::Locator;
 use fantoccini::key::Key;
 use serde_json::{Value, json};
 
-use browser::{Reader, reader};
+use browser::reader;
 
 const AXE: &str = include_str!("axe.min.js");
 const THEMES: [&str; 5] = ["light", "rust", "coal", "navy", "ayu"];

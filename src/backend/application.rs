@@ -17,6 +17,8 @@ const PREFIX: &str = "APP_";
 const NODES: &str = "APP_NODES";
 /// Which of these addresses is that of which node, as the nodes know each other.
 const MAP: &str = "APP_MAP";
+/// Where the database is for it.
+const DATABASE: &str = "DATABASE_URL";
 /// By this, a caller has colours even where nobody sees them; checks read what is printed.
 const COLOURS: &str = "CLICOLOR_FORCE";
 
@@ -45,25 +47,33 @@ pub(super) fn program(named: Option<&Path>) -> Result<PathBuf, BackendError> {
     })
 }
 
-/// By which variables it is told where the nodes are.
-pub(super) fn environment(book: &AddressBook) -> [(&'static str, String); 2] {
+/// By which variables it is told where the nodes are, and the database, if there is one.
+pub(super) fn environment(
+    book: &AddressBook,
+    database: Option<String>,
+) -> Vec<(&'static str, String)> {
     let all = |show: &dyn Fn(&Address) -> String| {
         let shown: Vec<String> = book.iter().map(show).collect();
         shown.join(",")
     };
-    [
+    let nodes = [
         (NODES, all(&|node| node.reachable.to_string())),
         (
             MAP,
             all(&|node| format!("{}={}", node.announced, node.reachable)),
         ),
-    ]
+    ];
+    let database = database.map(|url| (DATABASE, url));
+    nodes.into_iter().chain(database).collect()
 }
 
 /// Those of the caller's variables that the application does not get.
 pub(super) fn unset(names: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let is_its =
-        |name: &OsString| name == COLOURS || name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+    let is_its = |name: &OsString| {
+        name == COLOURS
+            || name == DATABASE
+            || name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+    };
     names.filter(is_its).collect()
 }
 
@@ -77,10 +87,14 @@ mod tests {
             "PATH",
             "APP_NODES",
             "APP_DURABLE",
+            "DATABASE_URL",
             "MY_APP_NODES",
             "CLICOLOR_FORCE",
         ];
         let unset = unset(names.map(OsString::from).into_iter());
-        assert_eq!(unset, ["APP_NODES", "APP_DURABLE", "CLICOLOR_FORCE"]);
+        assert_eq!(
+            unset,
+            ["APP_NODES", "APP_DURABLE", "DATABASE_URL", "CLICOLOR_FORCE"]
+        );
     }
 }

@@ -33,7 +33,7 @@ pub async fn for_run(
     let why_not = match choice {
         Choice::Sim => None,
         Choice::Docker => return containers(Docker::prepare(docker).await?),
-        Choice::Auto => match Docker::find(docker.image.as_deref(), false).await {
+        Choice::Auto => match Docker::find(docker.images(false)).await {
             Ok(engine) => return containers(Docker::prepare_on(engine, docker).await?),
             Err(error) => Some(why_not(error)?),
         },
@@ -60,7 +60,7 @@ pub async fn for_course(
     let why_not = match choice {
         Choice::Sim => None,
         Choice::Docker => return Ok(Arc::new(Docker::prepare_course(docker).await?)),
-        Choice::Auto => match Docker::find(docker.image.as_deref(), false).await {
+        Choice::Auto => match Docker::find(docker.images(false)).await {
             Ok(engine) => return Ok(Arc::new(Docker::prepare_course_on(engine, docker).await?)),
             Err(error) => Some(why_not(error)?),
         },

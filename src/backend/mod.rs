@@ -3,9 +3,11 @@
 mod application;
 pub(crate) mod bounded;
 mod choice;
+mod database;
 pub mod docker;
 pub mod leash;
 mod lock_file;
+pub mod postgres;
 mod process;
 pub mod sim;
 pub mod standing;
@@ -77,6 +79,36 @@ pub trait Backend: Send + Sync {
             ),
             help: "run each lab in an environment of its own: `--fresh`".to_owned(),
         })
+    }
+
+    /// Makes PostgreSQL, if it does not run, and its database: empty, with an owner who is not a superuser, whatever was there before.
+    /// Returns the URL by which that owner reaches it from this machine. From then on the application is told of it.
+    ///
+    /// # Errors
+    /// `Unavailable` when there can't be one here, with what to install or to fetch; `Broken`; `Cancelled`.
+    async fn make_postgres(&self, cancel: &CancellationToken) -> Result<String, BackendError> {
+        let _ = cancel;
+        Err(BackendError::Unavailable {
+            what: format!("the backend {} has no PostgreSQL", self.name()),
+            help: "run this lab on containers: `--backend docker`".to_owned(),
+        })
+    }
+
+    /// Removes PostgreSQL with all that is in it. Where there is none, that is what was wanted.
+    ///
+    /// # Errors
+    /// `Broken` when it resists; `Cancelled`.
+    async fn remove_postgres(&self, cancel: &CancellationToken) -> Result<(), BackendError> {
+        let _ = cancel;
+        Ok(())
+    }
+
+    /// How PostgreSQL is, by the environment's own word.
+    ///
+    /// # Errors
+    /// When the environment can't say.
+    async fn postgres(&self) -> Result<Life, BackendError> {
+        Ok(Life::Absent)
     }
 
     /// What really is done for `action`, for `-v`: the command line with the environment's own names.

@@ -12,12 +12,13 @@ use labrunner::backend::{Backend, BackendError, Choice, DockerOptions, SimOption
 use labrunner::engine::event::Event;
 use labrunner::engine::{self, Events, Interrupt, Maker};
 use labrunner::lab::Lab;
+use labrunner::report::recording::{Recorded, Recorder};
 use labrunner::report::{Journal, Reporter, Reporters, Terminal, Verbosity};
 
 use super::exit_code::Exit;
 use super::faults::load_all;
 use super::options::Nodes;
-use super::output::{Output, complain_with_help};
+use super::output::{Output, complain_with_help, say};
 use super::{runtime, signals};
 
 /// Journals of earlier runs that are kept.
@@ -38,6 +39,19 @@ pub struct Arguments {
     #[arg(long)]
     fresh: bool,
 
+    /// Write what each lab that passes has shown to DIR, as NAME.json: what the guide shows. Implies --fresh
+    ///
+    /// What differs from run to run (node ids, epochs, offsets) has a name in its place, so that two recordings of a lab differ in their date
+    /// and in what was measured, and in nothing else.
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "fixtures/recordings"
+    )]
+    record: Option<PathBuf>,
+
     #[command(flatten)]
     nodes: Nodes,
 
@@ -48,6 +62,11 @@ pub struct Arguments {
     /// With docker: the first of the eight host ports, such as 7001, in place of ports that are free
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65528))]
     first_port: Option<u16>,
+
+    /// With simulated nodes: a PostgreSQL server that is there already, for labs that need one, in place of one that is started and thrown away. A database of the run's
+    /// own is made on it and removed again; nothing else on it is touched
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
 
     /// Where the journal is written, in place of .labrunner/journals
     #[arg(long, value_name = "FILE")]
@@ -85,6 +104,17 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
             return Exit::Usage;
         }
     };
+    let choice = match (&arguments.database_url, choice) {
+        (Some(_), Choice::Docker) => {
+            complain_with_help(
+                "--database-url names a PostgreSQL for simulated nodes, and containers have their own",
+                "leave it out, or what asks for containers",
+            );
+            return Exit::Usage;
+        }
+        (Some(_), _) => Choice::Sim,
+        (None, choice) => choice,
+    };
     let labs = match load_all(&arguments.files, output) {
         Ok(labs) => labs,
         Err(exit) => return exit,
@@ -94,7 +124,14 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
         Ok(journal) => journal,
         Err(exit) => return exit,
     };
-    let events = Arc::new(Events::new(reporters(arguments, output, journal)));
+    if let Some(folder) = &arguments.record
+        && let Err(exit) = can_record(folder, &labs)
+    {
+        return exit;
+    }
+    let recorder = arguments.record.as_ref().map(|_| Recorder::new(&labs));
+    let recorded = recorder.as_ref().map(Recorder::recorded);
+    let events = Arc::new(Events::new(reporters(arguments, output, journal, recorder)));
     events.emit(Event::RunStarted {
         run: run.clone(),
         version: env!("CARGO_PKG_VERSION"),
@@ -122,7 +159,55 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
     });
     // What still hangs on a thread (a process that does not end) must not keep the command from ending.
     runtime.shutdown_background();
-    exit
+    match (&arguments.record, recorded) {
+        (Some(folder), Some(recorded)) => match write_recordings(folder, &recorded) {
+            // What the labs were is worse than that it is not on disk.
+            Err(trouble) if exit == Exit::Passed => trouble,
+            _ => exit,
+        },
+        _ => exit,
+    }
+}
+
+/// Finds out before a run of minutes whether its recordings will find a place.
+fn can_record(folder: &Path, labs: &[Lab]) -> Result<(), Exit> {
+    let mut names: Vec<_> = labs
+        .iter()
+        .filter_map(|lab| Path::new(lab.source.name()).file_stem())
+        .collect();
+    names.sort();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        complain_with_help(
+            &format!("two labs are called {}", pair[0].display()),
+            "a recording has the name of its lab's file: record them one after the other, into different folders",
+        );
+        return Err(Exit::Usage);
+    }
+    fs::create_dir_all(folder).map_err(|error| not_recorded(folder, &error))
+}
+
+fn write_recordings(folder: &Path, recorded: &Recorded) -> Result<(), Exit> {
+    for recording in recorded.take() {
+        let path = folder.join(format!("{}.json", recording.lab));
+        let written = recording
+            .to_text()
+            .map_err(std::io::Error::other)
+            .and_then(|text| fs::write(&path, text));
+        written.map_err(|error| not_recorded(&path, &error))?;
+        say(format!("recorded: {}", path.display()));
+    }
+    Ok(())
+}
+
+fn not_recorded(path: &Path, error: &std::io::Error) -> Exit {
+    complain_with_help(
+        &format!(
+            "a recording can't be written to {}: {error}",
+            path.display()
+        ),
+        "choose another place: --record=DIR",
+    );
+    Exit::Unavailable
 }
 
 async fn run_labs(
@@ -139,6 +224,8 @@ async fn run_labs(
         chosen: OnceLock::new(),
         containers: DockerOptions {
             image: arguments.nodes.image(),
+            postgres: labs.iter().any(needs_postgres),
+            postgres_image: arguments.nodes.postgres_image(),
             pull: arguments.nodes.pull(),
             subnet: arguments.subnet.clone(),
             first_port: arguments.first_port,
@@ -149,11 +236,15 @@ async fn run_labs(
         },
         simulated: SimOptions {
             program: std::env::current_exe().ok(),
+            database_url: arguments.database_url.clone(),
+            ..SimOptions::default()
         },
         events: events.clone(),
         made: AtomicUsize::new(0),
     };
-    let result = engine::run_all(labs, &maker, arguments.fresh, events, interrupt).await;
+    // A recording must not depend on which lab was run before.
+    let fresh = arguments.fresh || arguments.record.is_some();
+    let result = engine::run_all(labs, &maker, fresh, events, interrupt).await;
     let exit = Exit::of(&result.endings);
     events.emit(Event::RunFinished {
         labs: result.counts,
@@ -161,6 +252,13 @@ async fn run_labs(
         took: events.elapsed(),
     });
     exit
+}
+
+/// Whether a lab that is run on containers starts with PostgreSQL.
+fn needs_postgres(lab: &Lab) -> bool {
+    let is_skipped = lab.skip_on.iter().any(|skip| skip.backend == "docker");
+    let given = lab.given.as_ref().filter(|_| !is_skipped);
+    given.is_some_and(|given| given.postgres.is_some())
 }
 
 /// Makes the environments of a run.
@@ -278,6 +376,7 @@ fn reporters(
     arguments: &Arguments,
     output: Output,
     (file, path): (File, PathBuf),
+    recorder: Option<Recorder>,
 ) -> engine::events::Sink {
     let verbosity = match (arguments.quiet, arguments.verbose) {
         (true, _) => Verbosity::Quiet,
@@ -298,6 +397,9 @@ fn reporters(
     };
     let terminal = terminal.with_journal(path.display().to_string(), fate);
     let mut reporters = Reporters(vec![Box::new(journal), Box::new(terminal)]);
+    reporters
+        .0
+        .extend(recorder.map(|recorder| Box::new(recorder) as Box<dyn Reporter>));
     Box::new(move |event| {
         reporters.on(event);
         if matches!(event.event, Event::RunFinished { .. }) {

@@ -51,6 +51,10 @@ pub struct Arguments {
     #[command(flatten)]
     nodes: Nodes,
 
+    /// The port of PostgreSQL on this machine, for labs that have it, in place of the course's 5432
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    postgres_port: Option<u16>,
+
     #[command(flatten)]
     handle: Handle,
 
@@ -124,6 +128,8 @@ fn options(arguments: &Arguments, choice: Choice, lab: Option<Lab>) -> UpOptions
         program: std::env::current_exe().ok(),
         lab,
         image: arguments.nodes.image(),
+        postgres_image: arguments.nodes.postgres_image(),
+        postgres_port: arguments.postgres_port,
         pull: arguments.nodes.pull(),
         state_dir: arguments.handle.state_dir.clone(),
         command,

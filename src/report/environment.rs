@@ -88,6 +88,15 @@ pub fn how_to_use(survey: &Survey, style: Style, width: usize) -> String {
             "./app create-event --name Concert --seats 10   (or labrunner app …)".to_owned(),
         ));
     }
+    if let Some(postgres) = &survey.postgres {
+        ways.push((
+            "its data",
+            format!(
+                "PGPASSWORD=app psql -h 127.0.0.1 -p {} -U app -c 'SELECT now()'",
+                postgres.port
+            ),
+        ));
+    }
     ways.push((
         "look at it",
         "labrunner status, labrunner cluster watch".to_owned(),
@@ -155,7 +164,16 @@ fn heading(page: Page, survey: &Survey) -> Vec<String> {
 
 fn body(page: Page, survey: &Survey) -> Vec<String> {
     let shown = |node: &&NodeNow| node.life != LifeNow::Absent || node.member;
-    let rows: Vec<String> = survey.nodes.iter().filter(shown).map(row).collect();
+    let mut rows: Vec<String> = survey.nodes.iter().filter(shown).map(row).collect();
+    rows.extend(survey.postgres.as_ref().map(|postgres| {
+        let life = match postgres.life {
+            LifeNow::Absent => "removed",
+            LifeNow::Paused => "frozen",
+            LifeNow::Stopped => "stopped",
+            LifeNow::Running => "running",
+        };
+        format!("postgres\t{}\t{life}", postgres.port)
+    }));
     let mut lines: Vec<String> = page
         .table(&rows, page.width - 2)
         .iter()
@@ -302,7 +320,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::NodeName;
-    use crate::engine::standing::{LabOf, State};
+    use crate::engine::standing::{LabOf, PostgresNow, State};
     use crate::lab::environment::CourseNode;
 
     fn absent(node: CourseNode) -> NodeNow {
@@ -359,6 +377,11 @@ mod tests {
             made_unix_seconds: 1_700_000_000,
             seen_unix_seconds: 1_700_000_725,
             nodes,
+            postgres: Some(PostgresNow {
+                port: 5432,
+                life: LifeNow::Stopped,
+                exit: Some(0),
+            }),
             cluster: Some(ClusterNow {
                 ok: true,
                 masters: 3,

@@ -3,6 +3,8 @@
 //! It is told where they are by its environment, so that what stands in a lab and in its transcript is what a reader types. Nothing else of
 //! the caller's own settings for it gets through: a lab does the same everywhere.
 
+use std::sync::atomic::Ordering;
+
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
@@ -11,7 +13,7 @@ use crate::backend::application;
 use crate::backend::leash::on_leash;
 use crate::backend::process::{Ended, Program};
 use crate::lab::action::{AppCall, Limits};
-use crate::lab::environment::CourseNode;
+use crate::lab::environment::{CourseNode, POSTGRES_PORT};
 
 impl Inner {
     /// Runs the application to its end.
@@ -33,7 +35,7 @@ impl Inner {
         for name in application::unset(std::env::vars_os().map(|(name, _)| name)) {
             program = program.without_env(name);
         }
-        for (name, value) in application::environment(&self.addresses) {
+        for (name, value) in application::environment(&self.addresses, self.database_told()) {
             program = program.env(name, value);
         }
         // The folder of the environment: a reader's own settings may stand where labrunner was started.
@@ -55,12 +57,18 @@ impl Inner {
             |_| "labrunner".to_owned(),
             |path| path.display().to_string(),
         );
-        let variables = application::environment(&self.addresses).into_iter();
+        let variables = application::environment(&self.addresses, self.database_told()).into_iter();
         variables
             .map(|(name, value)| format!("{name}={value}"))
             .chain([program, "app".to_owned()])
             .chain(call.words.iter().cloned())
             .collect()
+    }
+
+    /// Where the database is, if there is one.
+    fn database_told(&self) -> Option<String> {
+        let there = self.has_database.load(Ordering::Relaxed);
+        there.then(|| self.database_url())
     }
 
     /// What the application printed, in the course's terms: its nodes are at the ports that the course says.
@@ -74,7 +82,8 @@ impl Inner {
             let here = self.reservation.reachable(node).to_string();
             text = replace_address(&text, &here, &format!("127.0.0.1:{}", node.port()));
         }
-        text
+        let here = self.reservation.postgres().to_string();
+        replace_address(&text, &here, &format!("127.0.0.1:{POSTGRES_PORT}"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Carrying out what a lab's commands ask for.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -13,7 +14,7 @@ use crate::backend::terms::Terms;
 use crate::backend::words::{as_typed, not_ours, quote, to_output};
 use crate::cluster::NodeName;
 use crate::lab::action::{Action, Limits, LinkChange, NodeChange, Output};
-use crate::lab::environment::CourseNode;
+use crate::lab::environment::{CourseNode, POSTGRES};
 
 /// A port of the loopback interface refuses within microseconds, or not at all.
 const REFUSAL_TIME: Duration = Duration::from_millis(500);
@@ -42,6 +43,7 @@ impl Inner {
                 let ended = self.app(call, limits, cancel).await?;
                 return Ok(to_output(ended, |text| self.app_to_course(text)));
             }
+            Action::Psql(call) => self.psql(call, limits, cancel).await?,
             Action::RedisCli(call) => {
                 let refusing = self.refusing(&Terms::by_loopback(call)).await;
                 let args = self.terms.redis_cli(call, &refusing).map_err(not_ours)?;
@@ -66,6 +68,7 @@ impl Inner {
                 .chain(self.docker_words(action))
                 .collect(),
             Action::App(call) => self.explain_app(call),
+            Action::Psql(call) => self.explain_psql(call),
             // A call that can't be made is refused when it is performed; here it is shown as typed.
             Action::RedisCli(call) => self.toolboxes.explain(
                 self.terms
@@ -96,6 +99,10 @@ impl Inner {
         {
             self.reservation.release(node);
         }
+        if nodes.iter().any(|name| name.as_str() == POSTGRES) {
+            self.reservation
+                .release_port(self.reservation.postgres_port());
+        }
         self.run_compose(
             self.compose.up(&services(nodes)),
             limits.time,
@@ -111,13 +118,30 @@ impl Inner {
         nodes: &[NodeName],
         cancel: &CancellationToken,
     ) -> Result<(), BackendError> {
+        let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+        self.remove_containers(&names, cancel).await?;
+        for node in nodes
+            .iter()
+            .filter_map(|name| CourseNode::named(name.as_str()))
+        {
+            self.reservation.take_back(node);
+        }
+        Ok(())
+    }
+
+    /// Removes the containers of nodes or services, with their data. Those that are not there are passed over.
+    pub(super) async fn remove_containers(
+        &self,
+        names: &[&str],
+        cancel: &CancellationToken,
+    ) -> Result<(), BackendError> {
         let _making = tokio::select! {
             making = self.making.lock() => making,
             () = cancel.cancelled() => return Err(BackendError::Cancelled),
         };
         let words = self.docker_words(&Action::Nodes {
             change: NodeChange::Remove,
-            nodes: nodes.to_vec(),
+            nodes: names.iter().map(|name| NodeName::new(*name)).collect(),
         });
         let ended = self.client.run(words, REMOVE_TIME, cancel).await?;
         // A newer client says nothing of containers that are not there; an older one complains, a line each.
@@ -129,15 +153,9 @@ impl Inner {
         if !ended.succeeded() && !only_absent {
             let words = self.terms.to_course(&ended.complaint());
             return Err(BackendError::Broken {
-                what: format!("nodes can't be removed: {words}"),
+                what: format!("{} can't be removed: {words}", names.join(", ")),
                 help: "see what `docker ps --all` says".to_owned(),
             });
-        }
-        for node in nodes
-            .iter()
-            .filter_map(|name| CourseNode::named(name.as_str()))
-        {
-            self.reservation.take_back(node);
         }
         Ok(())
     }
@@ -146,14 +164,17 @@ impl Inner {
     async fn refusing(&self, nodes: &[CourseNode]) -> Vec<CourseNode> {
         let mut refusing = Vec::new();
         for node in nodes {
-            let trying = TcpStream::connect(self.reservation.reachable(*node));
-            let tried = tokio::time::timeout(REFUSAL_TIME, trying).await;
-            if matches!(tried, Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused)
-            {
+            if self.is_refusing(self.reservation.reachable(*node)).await {
                 refusing.push(*node);
             }
         }
         refusing
+    }
+
+    /// Whether a port of this machine refuses connections.
+    pub(super) async fn is_refusing(&self, address: SocketAddr) -> bool {
+        let tried = tokio::time::timeout(REFUSAL_TIME, TcpStream::connect(address)).await;
+        matches!(tried, Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused)
     }
 
     /// The arguments for docker; nothing for what is not docker's to do.
@@ -191,7 +212,7 @@ impl Inner {
                 words.extend([self.terms.network(), self.terms.container(node.as_str())]);
                 words
             }
-            Action::RedisCli(_) | Action::App(_) => Vec::new(),
+            Action::RedisCli(_) | Action::App(_) | Action::Psql(_) => Vec::new(),
         }
     }
 }

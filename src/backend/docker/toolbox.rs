@@ -402,7 +402,7 @@ impl Drop for Lease<'_> {
 }
 
 /// Docker's words, when it was docker and not redis-cli that failed: redis-cli writes its own errors otherwise.
-fn exec_failed(ended: &Ended) -> Option<String> {
+pub(super) fn exec_failed(ended: &Ended) -> Option<String> {
     let docker_speaks = [
         "Error response from daemon:",
         "Error: No such container",
@@ -416,7 +416,7 @@ fn exec_failed(ended: &Ended) -> Option<String> {
 }
 
 /// Whether docker says that the container does not run, or is not there.
-fn is_not_running(ended: &Ended) -> bool {
+pub(super) fn is_not_running(ended: &Ended) -> bool {
     exec_failed(ended).is_some()
         && (is_absent(ended) || ended.complaint().contains("is not running"))
 }

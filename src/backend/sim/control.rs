@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::change::Said;
-use crate::backend::{BackendError, NodeState, lock_file};
+use crate::backend::{BackendError, Life, NodeState, lock_file};
 use crate::cluster::NodeName;
 use crate::lab::action::{LinkChange, NodeChange};
 
@@ -25,6 +25,9 @@ const FOLDER: &str = "environment";
 pub(super) const LONGEST: u64 = 16 << 20;
 /// The host answers within milliseconds, unless the machine is very busy.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// To make a database's files takes a second, and many on a machine that is very busy.
+const PATIENCE_WITH_POSTGRES: Duration = Duration::from_secs(90);
 
 /// The host's files in a state folder.
 #[derive(Debug, Clone)]
@@ -66,7 +69,24 @@ pub(super) enum Ask {
         lines: usize,
     },
     States,
+    /// A PostgreSQL server, if none runs.
+    MakePostgres {
+        port: u16,
+    },
+    RemovePostgres,
+    /// How PostgreSQL is.
+    Postgres,
     End,
+}
+
+impl Ask {
+    /// How long the answer may take.
+    pub(super) fn patience(&self) -> Duration {
+        match self {
+            Ask::MakePostgres { .. } | Ask::Change { .. } => PATIENCE_WITH_POSTGRES,
+            _ => PATIENCE,
+        }
+    }
 }
 
 /// A question with the word.
@@ -84,6 +104,9 @@ pub(super) enum Answer {
     Said(Said),
     States(Vec<NodeState>),
     Log(String),
+    /// How PostgreSQL is reached by its superuser.
+    Url(String),
+    Life(Life),
     /// It could not be done: the environment is broken or not there, and what to do.
     Failed {
         broken: bool,
@@ -177,7 +200,8 @@ impl Files {
     /// `Broken` when there is no host, or it does not answer; what the host itself says.
     pub(super) async fn ask(&self, ask: Ask) -> Result<Answer, BackendError> {
         let desk = self.read().ok_or_else(gone)?;
-        let answer = tokio::time::timeout(PATIENCE, exchange(&desk, ask)).await;
+        let patience = ask.patience();
+        let answer = tokio::time::timeout(patience, exchange(&desk, ask)).await;
         let why = match answer {
             Ok(Ok(Answer::Failed { broken, what, help })) => {
                 return Err(match broken {
@@ -187,7 +211,7 @@ impl Files {
             }
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+            Err(_) => format!("no answer within {} s", patience.as_secs()),
         };
         Err(BackendError::Broken {
             what: format!(

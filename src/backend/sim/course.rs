@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -14,12 +14,13 @@ use super::control::{Answer, Ask, Files};
 use super::hosts::{Hosts, first_taken_port};
 use super::programs::{Either, Programs};
 use super::{SimOptions, off_thread};
+use crate::backend::database::{Database, Reached};
 use crate::backend::leash::LEASH;
 use crate::backend::standing::{self, Course};
 use crate::backend::{Backend, BackendError, Clock, Life, NodeState, RealClock, application};
 use crate::cluster::NodeName;
 use crate::lab::action::{Action, Limits, Output};
-use crate::lab::environment::CourseNode;
+use crate::lab::environment::{CourseNode, POSTGRES_PORT};
 use crate::resp::AddressBook;
 
 pub use super::host::serve;
@@ -28,6 +29,8 @@ pub use super::host::serve;
 pub const COMMAND: &str = "simulate";
 /// What stands in the place of an image.
 const IMAGE: &str = "simulated";
+/// The same of PostgreSQL's.
+const THIS_MACHINES: &str = "this machine's own";
 /// A process is there within some milliseconds, if the machine is not very busy.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// How long it may take to end, before it is ended.
@@ -46,6 +49,9 @@ pub struct CourseSim {
     clock: Arc<RealClock>,
     addresses: AddressBook,
     why: String,
+    postgres_port: u16,
+    /// The database, once there is one.
+    database: Mutex<Option<Reached>>,
     closing: CancellationToken,
     /// The process, if this one started it.
     child: Mutex<Option<std::process::Child>>,
@@ -95,9 +101,21 @@ impl CourseSim {
             programs,
             addresses: Hosts::Loopback.book(clock.clone()),
             clock,
+            postgres_port: options.postgres_port.unwrap_or(POSTGRES_PORT),
+            database: Mutex::default(),
             closing: CancellationToken::new(),
             child: Mutex::new(None),
         })
+    }
+
+    /// The same, with the database that was made when the environment was.
+    pub(in crate::backend) fn with_database(self, url: Option<String>) -> Self {
+        *self.database() = url.map(Reached::by);
+        self
+    }
+
+    fn database(&self) -> MutexGuard<'_, Option<Reached>> {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same, with another reason for why nodes live here.
@@ -244,6 +262,10 @@ impl Course for CourseSim {
         IMAGE
     }
 
+    fn postgres_place(&self) -> (String, u16) {
+        (THIS_MACHINES.to_owned(), self.postgres_port)
+    }
+
     fn lock_path(&self) -> Option<&Path> {
         Some(&self.lock)
     }
@@ -300,11 +322,15 @@ impl Backend for CourseSim {
                 return self.programs.redis_cli(call, &[], limits, &cancel).await;
             }
             Action::App(call) => {
-                let cancel = self.either(cancel);
+                let (cancel, database) = (self.either(cancel), self.database().clone());
                 return self
                     .programs
-                    .app(call, &self.addresses, limits, &cancel)
+                    .app(call, &self.addresses, database.as_ref(), limits, &cancel)
                     .await;
+            }
+            Action::Psql(call) => {
+                let (cancel, database) = (self.either(cancel), self.database().clone());
+                return self.programs.psql(call, database, limits, &cancel).await;
             }
         };
         Ok(said.into_output(begun.elapsed()))
@@ -319,8 +345,39 @@ impl Backend for CourseSim {
         self.files.ask(Ask::Remove { nodes }).await.map(drop)
     }
 
+    async fn make_postgres(&self, cancel: &CancellationToken) -> Result<String, BackendError> {
+        self.host(cancel).await?;
+        let port = self.postgres_port;
+        let Answer::Url(url) = self.files.ask(Ask::MakePostgres { port }).await? else {
+            return Err(no_answer());
+        };
+        let database = Database::of_labs(url);
+        database.make_empty(super::POSTGRES_LIMIT, cancel).await?;
+        let reached = database.reached();
+        let url = reached.url().to_owned();
+        *self.database() = Some(reached);
+        Ok(url)
+    }
+
+    async fn remove_postgres(&self, _cancel: &CancellationToken) -> Result<(), BackendError> {
+        *self.database() = None;
+        self.files.ask(Ask::RemovePostgres).await.map(drop)
+    }
+
+    async fn postgres(&self) -> Result<Life, BackendError> {
+        if !self.files.lives() {
+            return Ok(Life::Absent);
+        }
+        match self.files.ask(Ask::Postgres).await? {
+            Answer::Life(life) => Ok(life),
+            _ => Err(no_answer()),
+        }
+    }
+
     fn explain(&self, action: &Action) -> String {
-        self.programs.explain(action, &self.addresses)
+        let database = self.database().clone();
+        self.programs
+            .explain(action, &self.addresses, database.as_ref())
     }
 
     async fn nodes(&self) -> Result<Vec<NodeState>, BackendError> {

@@ -68,7 +68,7 @@ pub async fn serve(state_dir: &Path, end: CancellationToken) -> Result<(), Backe
                     let (nodes, end, word) = (nodes.clone(), end.clone(), desk.word.clone());
                     tokio::spawn(async move {
                         // Whoever goes away in the middle is not missed.
-                        let _ = tokio::time::timeout(PATIENCE * 4, serve_one(stream, &word, nodes, &end)).await;
+                        let _ = tokio::time::timeout(PATIENCE * 20, serve_one(stream, &word, nodes, &end)).await;
                     });
                 }
             }
@@ -131,6 +131,12 @@ fn do_it(nodes: &Nodes, ask: Ask) -> Answer {
         }
         Ask::Log { node, lines } => nodes.log(&node, lines).map(Answer::Log),
         Ask::States => Ok(Answer::States(nodes.states())),
+        Ask::MakePostgres { port } => nodes.postgres().make(Some(port)).map(Answer::Url),
+        Ask::RemovePostgres => {
+            nodes.postgres().remove();
+            Ok(Answer::Done)
+        }
+        Ask::Postgres => Ok(Answer::Life(nodes.postgres().life())),
         Ask::End => Ok(Answer::Done),
     };
     done.unwrap_or_else(Answer::from)

@@ -15,10 +15,12 @@ pub mod course;
 mod host;
 mod hosts;
 mod nodes;
+mod postgres;
 mod programs;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -28,17 +30,26 @@ use self::clock::SimClock;
 use self::hosts::Hosts;
 use self::nodes::Nodes;
 use self::programs::Programs;
-use super::{Backend, BackendError, Clock, NodeState};
+use super::database::{Database, Reached};
+use super::{Backend, BackendError, Clock, Life, NodeState};
 use crate::cluster::NodeName;
 use crate::double;
 use crate::lab::action::{Action, Limits, Output};
-use crate::resp::AddressBook;
+use crate::resp::{AddressBook, Hold};
+
+/// How long a server may take to answer: one of our own has done so already, one that was named may just be starting.
+const POSTGRES_LIMIT: Duration = Duration::from_secs(30);
 
 /// What an environment is made from.
 #[derive(Debug, Clone, Default)]
 pub struct SimOptions {
     /// The program that is labrunner; without, this one, if it is called so.
     pub program: Option<PathBuf>,
+    /// A PostgreSQL server that is there already, by its URL, in place of one that is thrown away afterwards. A database of the run's own is made on it, and
+    /// removed.
+    pub database_url: Option<String>,
+    /// The port of PostgreSQL on this machine, where it is to stay; without, the course's.
+    pub postgres_port: Option<u16>,
 }
 
 /// An environment of simulated nodes. They end with this value.
@@ -49,8 +60,19 @@ pub struct Sim {
     addresses: AddressBook,
     programs: Programs,
     why: String,
+    /// A server that was named, in place of one of our own.
+    named_server: Option<String>,
+    /// The database, once a lab has asked for it.
+    database: Mutex<Option<Used>>,
     /// Fires when the environment is being removed: whatever is under way stops.
     closing: CancellationToken,
+}
+
+/// A database in use.
+struct Used {
+    database: Database,
+    /// What is stored has its own time, which can't be moved on: as long as there is a database, nothing leaps.
+    _hold: Hold,
 }
 
 impl Sim {
@@ -73,6 +95,8 @@ impl Sim {
             clock,
             programs,
             why,
+            named_server: options.database_url,
+            database: Mutex::default(),
             closing: CancellationToken::new(),
         })
     }
@@ -80,6 +104,24 @@ impl Sim {
     /// What it is, in one sentence.
     pub fn why(&self) -> &str {
         &self.why
+    }
+
+    fn used(&self) -> MutexGuard<'_, Option<Used>> {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the database is reached, if there is one.
+    fn reached(&self) -> Option<Reached> {
+        self.used().as_ref().map(|used| used.database.reached())
+    }
+
+    /// Removes the database from a server that was named; one of our own goes as a whole.
+    async fn leave_database(&self) -> Result<(), BackendError> {
+        let used = self.used().take();
+        match (used, &self.named_server) {
+            (Some(used), Some(_)) => used.database.remove().await,
+            _ => Ok(()),
+        }
     }
 
     fn nodes(&self) -> Result<Arc<Nodes>, BackendError> {
@@ -147,6 +189,12 @@ impl Backend for Sim {
         // Somebody is at work: no time is leapt over.
         let _working = self.clock.hold();
         let begun = std::time::Instant::now();
+        if action.changes_postgres() && self.named_server.is_some() {
+            return Err(BackendError::Unavailable {
+                what: "this lab starts or stops PostgreSQL, and the server of --database-url is not labrunner's to stop".to_owned(),
+                help: "leave the option out: then the lab has a server of its own".to_owned(),
+            });
+        }
         let said: Said = match action {
             Action::Nodes { change, nodes } => {
                 let (change, wanted) = (*change, nodes.clone());
@@ -168,7 +216,19 @@ impl Backend for Sim {
             Action::App(call) => {
                 return self
                     .programs
-                    .app(call, &self.addresses, limits, &self.either(cancel))
+                    .app(
+                        call,
+                        &self.addresses,
+                        self.reached().as_ref(),
+                        limits,
+                        &self.either(cancel),
+                    )
+                    .await;
+            }
+            Action::Psql(call) => {
+                return self
+                    .programs
+                    .psql(call, self.reached(), limits, &self.either(cancel))
                     .await;
             }
         };
@@ -184,8 +244,42 @@ impl Backend for Sim {
         self.at_nodes(move |nodes| nodes.remove(&wanted)).await
     }
 
+    async fn make_postgres(&self, cancel: &CancellationToken) -> Result<String, BackendError> {
+        let database = match &self.named_server {
+            Some(url) => match &*self.used() {
+                Some(used) => used.database.clone(),
+                None => Database::among_others(url),
+            },
+            None => {
+                let made = self.at_nodes(|nodes| nodes.postgres().make(None)).await?;
+                Database::of_labs(made?)
+            }
+        };
+        database.make_empty(POSTGRES_LIMIT, cancel).await?;
+        let url = database.reached().url().to_owned();
+        *self.used() = Some(Used {
+            database,
+            _hold: self.clock.hold(),
+        });
+        Ok(url)
+    }
+
+    async fn remove_postgres(&self, _cancel: &CancellationToken) -> Result<(), BackendError> {
+        self.leave_database().await?;
+        self.at_nodes(|nodes| nodes.postgres().remove()).await
+    }
+
+    async fn postgres(&self) -> Result<Life, BackendError> {
+        if self.named_server.is_some() {
+            // Somebody else's, and taken to run.
+            return Ok(self.used().as_ref().map_or(Life::Absent, |_| Life::Running));
+        }
+        self.at_nodes(|nodes| nodes.postgres().life()).await
+    }
+
     fn explain(&self, action: &Action) -> String {
-        self.programs.explain(action, &self.addresses)
+        self.programs
+            .explain(action, &self.addresses, self.reached().as_ref())
     }
 
     async fn nodes(&self) -> Result<Vec<NodeState>, BackendError> {
@@ -207,9 +301,11 @@ impl Backend for Sim {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
+        let left = self.leave_database().await;
         self.clock.end();
         // The last who holds them ends their thread, and waits for that.
-        off_thread(move || drop(nodes)).await
+        off_thread(move || drop(nodes)).await?;
+        left
     }
 }
 

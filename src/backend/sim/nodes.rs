@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::change::Said;
 use super::hosts::Hosts;
+use super::postgres::Postgres;
 use crate::backend::{BackendError, Life, NodeState};
 use crate::cluster::NodeName;
 use crate::double::{Clock, Cluster};
 use crate::lab::action::{LinkChange, NodeChange};
-use crate::lab::environment::CourseNode;
+use crate::lab::environment::{CourseNode, POSTGRES};
 
 /// What docker-compose.yml starts each node with, but for its port. It has no file of its settings, so it has these again after each start.
 const SETTINGS: [(&str, &str); 4] = [
@@ -29,6 +30,7 @@ pub(super) struct Nodes {
     hosts: Hosts,
     /// Those that were made and not removed.
     made: Mutex<BTreeMap<CourseNode, Made>>,
+    postgres: Postgres,
 }
 
 /// A node that was made.
@@ -57,6 +59,7 @@ impl Nodes {
             cluster: Arc::new(cluster),
             hosts,
             made: Mutex::default(),
+            postgres: Postgres::default(),
         })
     }
 
@@ -66,6 +69,11 @@ impl Nodes {
 
     pub(super) fn hosts(&self) -> &Hosts {
         &self.hosts
+    }
+
+    /// PostgreSQL, which lives and ends with the nodes.
+    pub(super) fn postgres(&self) -> &Postgres {
+        &self.postgres
     }
 
     fn made(&self) -> MutexGuard<'_, BTreeMap<CourseNode, Made>> {
@@ -150,6 +158,9 @@ impl Nodes {
     /// # Errors
     /// `Broken` when it is not there.
     pub(super) fn log(&self, name: &NodeName, lines: usize) -> Result<String, BackendError> {
+        if name.as_str() == POSTGRES {
+            return Ok(self.postgres.log(lines));
+        }
         let node = course_node(name)?;
         let Some(made) = self.made().get(&node).copied() else {
             return Err(BackendError::Broken {
@@ -174,6 +185,10 @@ impl Nodes {
     ) -> Result<Said, BackendError> {
         let mut said = Said::default();
         for name in nodes {
+            if name.as_str() == POSTGRES {
+                self.postgres.change(change, &mut said)?;
+                continue;
+            }
             let node = course_node(name)?;
             let there = self.made().get(&node).copied();
             match (change, there) {

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::backend::database::{CONNECT_SECONDS, Reached};
 use crate::backend::leash::{find_leash, on_leash, own};
+use crate::backend::postgres::Binaries;
 use crate::backend::process::{Ended, Program, find_program};
 use crate::backend::terms::Terms;
 use crate::backend::words::{as_typed, not_ours, quote, to_output};
 use crate::backend::{BackendError, application};
-use crate::lab::action::{Action, AppCall, Limits, NodeChange, Output, RedisCliCall};
-use crate::lab::environment::CourseNode;
+use crate::lab::action::{Action, AppCall, Limits, NodeChange, Output, PsqlCall, RedisCliCall};
+use crate::lab::environment::{CourseNode, POSTGRES_PORT};
 use crate::resp::AddressBook;
 
 /// A password of the caller's own cluster.
@@ -27,6 +29,8 @@ pub(super) struct Programs {
     redis_cli: Option<PathBuf>,
     /// Ends others' programs when we die, where the machine has it.
     leash: Option<PathBuf>,
+    /// The machine's psql, if it has one.
+    psql: Option<PathBuf>,
     terms: Terms,
 }
 
@@ -66,12 +70,13 @@ impl Programs {
         let own = application::program(named)?;
         let redis_cli = find_program("redis-cli", &path);
         // Our own needs no leash.
-        let leash = redis_cli.as_ref().and_then(|_| find_leash(&path));
+        let leash = find_leash(&path);
         Ok(Programs {
             // They are not run where we were started.
             own: std::path::absolute(&own).unwrap_or(own),
             redis_cli: redis_cli.map(|path| std::path::absolute(&path).unwrap_or(path)),
             leash,
+            psql: find_psql(&path),
             terms,
         })
     }
@@ -122,6 +127,7 @@ impl Programs {
         &self,
         call: &AppCall,
         book: &AddressBook,
+        database: Option<&Reached>,
         limits: Limits,
         cancel: &Either,
     ) -> Result<Output, BackendError> {
@@ -129,15 +135,64 @@ impl Programs {
         for name in application::unset(std::env::vars_os().map(|(name, _)| name)) {
             program = program.without_env(name);
         }
-        for (name, value) in application::environment(book) {
+        let url = database.map(|database| database.url().to_owned());
+        for (name, value) in application::environment(book, url) {
             program = program.env(name, value);
         }
         let ended = run(program, limits, cancel).await?;
         Ok(to_output(ended, |text| self.terms.to_course(text)))
     }
 
+    /// Runs psql to its end.
+    pub(super) async fn psql(
+        &self,
+        call: &PsqlCall,
+        database: Option<Reached>,
+        limits: Limits,
+        cancel: &Either,
+    ) -> Result<Output, BackendError> {
+        let Some(database) = database else {
+            return Err(BackendError::Broken {
+                what: "there is no PostgreSQL in this environment".to_owned(),
+                help: "a lab asks for it by `given: {postgres: migrated}`".to_owned(),
+            });
+        };
+        let Some(psql) = &self.psql else {
+            return Err(BackendError::Unavailable {
+                what: "psql is not installed".to_owned(),
+                help: "install it (Debian, Ubuntu: `apt-get install postgresql-client`), or run this lab on containers: `--backend docker`".to_owned(),
+            });
+        };
+        let (args, password) = database.psql(call);
+        let program = match &self.leash {
+            Some(leash) => on_leash(leash, psql),
+            None => Program::new(psql),
+        };
+        let mut program = program.args(args);
+        // Settings of the caller's own for another server.
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"PG") {
+                program = program.without_env(name);
+            }
+        }
+        let program = program
+            .env("PGPASSWORD", password)
+            .env("PGCONNECT_TIMEOUT", CONNECT_SECONDS.to_string());
+        let ended = run(program, limits, cancel).await?;
+        let (here, course) = (
+            format!("port {}", database.port()),
+            format!("port {POSTGRES_PORT}"),
+        );
+        Ok(to_output(ended, |text| text.replace(&here, &course)))
+    }
+
     /// The command line that is run; of what needs none, what it stands for.
-    pub(super) fn explain(&self, action: &Action, book: &AddressBook) -> String {
+    pub(super) fn explain(
+        &self,
+        action: &Action,
+        book: &AddressBook,
+        database: Option<&Reached>,
+    ) -> String {
         let own = self.own.display().to_string();
         let words: Vec<String> = match action {
             Action::Nodes { change, nodes } => {
@@ -165,16 +220,33 @@ impl Programs {
                 let args = args.unwrap_or_else(|_| as_typed(call));
                 program.into_iter().chain(args).collect()
             }
-            Action::App(call) => application::environment(book)
-                .into_iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .chain([own, "app".to_owned()])
-                .chain(call.words.iter().cloned())
-                .collect(),
+            Action::Psql(call) => {
+                let args = database.map(|database| database.psql(call).0);
+                let psql = self.psql.as_deref().unwrap_or(Path::new("psql"));
+                let program = [psql.display().to_string()].into_iter();
+                program.chain(args.unwrap_or_default()).collect()
+            }
+            Action::App(call) => {
+                application::environment(book, database.map(|it| it.url().to_owned()))
+                    .into_iter()
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .chain([own, "app".to_owned()])
+                    .chain(call.words.iter().cloned())
+                    .collect()
+            }
         };
         let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
         quoted.join(" ")
     }
+}
+
+/// That of the server that would be started, or else the first on the PATH.
+fn find_psql(path: &std::ffi::OsStr) -> Option<PathBuf> {
+    let of_server = Binaries::find().ok().map(|found| found.program("psql"));
+    of_server
+        .filter(|psql| psql.is_file())
+        .or_else(|| find_program("psql", path))
+        .map(|psql| std::path::absolute(&psql).unwrap_or(psql))
 }
 
 async fn run(program: Program, limits: Limits, cancel: &Either) -> Result<Ended, BackendError> {

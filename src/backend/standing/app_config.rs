@@ -80,9 +80,12 @@ fn text(standing: &Standing) -> String {
         .collect();
     let mut text = format!(
         "# The cluster of `labrunner up`, for ./app. `labrunner up` writes this file, `labrunner down` removes it.\n\
-         nodes = [{}]\n\n\
+         nodes = [{}]\n{}\n\
          # Where this machine reaches each node, by the address under which the nodes know it.\n[map]\n",
-        reachable.join(", ")
+        reachable.join(", "),
+        standing.postgres.as_ref().map_or_else(String::new, |it| {
+            format!("\n# PostgreSQL.\ndatabase_url = {:?}\n", it.url())
+        })
     );
     for (announced, reachable) in nodes {
         // Writing to a string does not fail.

@@ -13,7 +13,8 @@ use crate::admin::GivenKeys;
 use crate::backend::BackendError;
 use crate::cluster::{NodeName, Slot, SlotSet};
 use crate::lab::Lab;
-use crate::lab::model::Given;
+use crate::lab::environment::POSTGRES_USER;
+use crate::lab::model::{Given, GivenPostgres};
 
 /// The version of the handle that this program writes, and the only one that it reads.
 const VERSION: u32 = 1;
@@ -56,6 +57,26 @@ pub struct Standing {
     pub lock: PathBuf,
     /// The cluster that it was made with; a lab without `given` has none.
     pub given: Option<StandingGiven>,
+    /// PostgreSQL, where the lab has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<StandingPostgres>,
+}
+
+/// PostgreSQL of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingPostgres {
+    /// The image of server and client.
+    pub image: String,
+    /// The port on the host's loopback interface.
+    pub port: u16,
+}
+
+impl StandingPostgres {
+    /// Where the lab's user reaches the database from this machine.
+    pub fn url(&self) -> String {
+        let port = self.port;
+        format!("postgres://{POSTGRES_USER}:{POSTGRES_USER}@127.0.0.1:{port}/{POSTGRES_USER}")
+    }
 }
 
 /// How far an environment has come.
@@ -94,6 +115,9 @@ pub struct StandingGiven {
     pub replicas: BTreeMap<NodeName, NodeName>,
     /// The keys that were written. Nodes forget them too.
     pub keys: Option<StandingKeys>,
+    /// What the database was made with, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<GivenPostgres>,
 }
 
 /// Keys that were written.
@@ -131,6 +155,7 @@ impl Standing {
             boot_id: boot_id(),
             lock: lock.to_owned(),
             given: given.map(StandingGiven::of),
+            postgres: None,
         }
     }
 
@@ -264,6 +289,7 @@ impl StandingGiven {
             masters: given.masters.iter().cloned().collect(),
             replicas: given.replicas.iter().cloned().collect(),
             keys,
+            postgres: given.postgres,
         }
     }
 
@@ -372,6 +398,7 @@ mod tests {
                 count: 10,
                 hot_slot: Some(3),
             }),
+            postgres: None,
         };
         Standing {
             boot_id: Some("this".to_owned()),

@@ -18,7 +18,9 @@ mod lock;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use self::handle::{Phase, Standing, StandingGiven, StandingKeys, StandingLab, boot_id};
+pub use self::handle::{
+    Phase, Standing, StandingGiven, StandingKeys, StandingLab, StandingPostgres, boot_id,
+};
 pub use self::lock::{EnvironmentLock, held_by};
 use async_trait::async_trait;
 
@@ -60,7 +62,10 @@ pub async fn open(state_dir: &Path) -> Result<Option<(Standing, Arc<dyn Course>)
         return Ok(None);
     };
     let course: Arc<dyn Course> = match standing.is_simulated() {
-        true => Arc::new(CourseSim::attach(&SimOptions::default(), state_dir)?),
+        true => Arc::new(
+            CourseSim::attach(&SimOptions::default(), state_dir)?
+                .with_database(standing.postgres.as_ref().map(StandingPostgres::url)),
+        ),
         false => Arc::new(Docker::attach_course(&standing, state_dir).await?),
     };
     Ok(Some((standing, course)))
@@ -74,6 +79,9 @@ pub trait Course: Backend {
 
     /// The image of the nodes, or what stands in its place.
     fn image(&self) -> &str;
+
+    /// PostgreSQL, for a lab that has it: its image, or what stands in the place of one, and its port on this machine.
+    fn postgres_place(&self) -> (String, u16);
 
     /// The lock under which the environment is made and changed: it says whose it is.
     fn lock_path(&self) -> Option<&Path>;

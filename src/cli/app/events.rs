@@ -1,12 +1,18 @@
 //! Events: making one, looking at one, listing them.
 
+use std::time::Duration;
+
 use clap::Args;
-use labrunner::app::answer::{Availability, ReservationState};
+use labrunner::app::answer::{Availability, Created, ReservationState};
+use labrunner::app::patterns::WriteThrough;
+use labrunner::app::patterns::cache_aside::Ages;
 use labrunner::app::request::{CreateEvent, OperationId};
-use labrunner::app::{AppError, EventId, Seat, Store};
+use labrunner::app::settings::duration;
+use labrunner::app::{AppError, EventId, Pattern, Seat, Settings, Store};
 use labrunner::cluster::SlotSet;
 use serde_json::{Value, json};
 
+use super::pattern;
 use super::said::Said;
 
 #[derive(Debug, Args)]
@@ -22,6 +28,10 @@ pub struct Create {
     /// Put it where its keys are in one of these slots, as in 0-5460
     #[arg(long, value_name = "SLOTS")]
     on_slots: Option<String>,
+
+    /// Where it is written: plain (Redis alone), or write-through (the ledger, then Redis), which it is where a database is named
+    #[arg(long, value_name = "PATTERN")]
+    pub pattern: Option<String>,
 }
 
 impl Create {
@@ -76,10 +86,83 @@ impl One {
     }
 }
 
+/// One event, and how it is read.
+#[derive(Debug, Args)]
+pub struct Look {
+    #[command(flatten)]
+    one: One,
+
+    /// Where it is read: plain (Redis, as it is now), or cache-aside (what is sold, by a cache of the ledger)
+    #[arg(long, value_name = "PATTERN")]
+    pattern: Option<String>,
+
+    /// With cache-aside: have so many read at once, and say how often the ledger was asked
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    readers: u32,
+
+    /// With cache-aside: how long what is read from the ledger stays in the cache
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    ttl: String,
+
+    /// With cache-aside: wait so long between reading the ledger and filling the cache, as a slow reader would
+    #[arg(long, value_name = "TIME")]
+    pause_before_fill: Option<String>,
+}
+
+impl Look {
+    /// The event, and the pattern.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub fn check(&self) -> Result<(EventId, Pattern), AppError> {
+        duration(&self.ttl)?;
+        self.pause()?;
+        Ok((self.one.event()?, pattern::of_read(&self.pattern)?))
+    }
+
+    /// Reads it through the cache.
+    pub async fn through_cache(
+        &self,
+        settings: Settings,
+        event: &EventId,
+    ) -> Result<Said, AppError> {
+        let ages = Ages {
+            ttl: duration(&self.ttl)?,
+            pause: self.pause()?,
+            ..Ages::default()
+        };
+        pattern::read(settings, event, self.readers, ages).await
+    }
+
+    fn pause(&self) -> Result<Duration, AppError> {
+        let pause = self
+            .pause_before_fill
+            .as_deref()
+            .map(duration)
+            .transpose()?;
+        Ok(pause.unwrap_or_default())
+    }
+}
+
+/// Makes an event in the ledger, and then in Redis.
+pub async fn create_through(
+    through: &WriteThrough,
+    request: &CreateEvent,
+) -> Result<Said, AppError> {
+    let written = through.create_event(request).await?;
+    let (more, json) = pattern::behind(&written.behind);
+    Ok(said_of(&written.done, None).and(&more, json))
+}
+
 /// Makes an event.
 pub async fn create(store: &Store, request: &CreateEvent) -> Result<Said, AppError> {
     let created = store.create_event(request).await?;
     let node = store.master_of(created.slot).map(|node| node.to_string());
+    Ok(said_of(&created, node))
+}
+
+/// What is said of an event that was made.
+fn said_of(created: &Created, node: Option<String>) -> Said {
     let slot = created.slot.get();
     let last = Seat::at(created.seats.saturating_sub(1));
     let seats = match created.seats {
@@ -98,7 +181,7 @@ pub async fn create(store: &Store, request: &CreateEvent) -> Result<Said, AppErr
         "result": "created", "event": created.event.as_str(), "name": created.name,
         "seats": created.seats, "slot": slot, "node": node, "created_ms": created.created_ms,
     });
-    Ok(Said::done(text, json))
+    Said::done(text, json)
 }
 
 /// Counts an event's seats.
@@ -145,6 +228,7 @@ pub async fn show(store: &Store, event: &EventId) -> Result<Said, AppError> {
             ReservationState::Confirmed => "sold",
             ReservationState::Cancelled => "cancelled",
             ReservationState::Expired => "expired",
+            ReservationState::Lost => "lost",
         };
         lines.push(format!(
             "  {}  {state:<9}  {}  {}",

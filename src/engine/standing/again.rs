@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::survey::{LifeNow, Survey, Surveyor};
-use crate::backend::BackendError;
 use crate::backend::standing::{Course, Phase, Standing, boot_id};
+use crate::backend::{BackendError, Life};
 use crate::cluster::{NodeId, NodeName, Reply};
 use crate::engine::event::Event;
 use crate::engine::{Events, Interrupt};
 use crate::lab::action::{Action, Limits, NodeChange};
+use crate::lab::environment::POSTGRES;
 use crate::resp::{Client, Router};
 
 /// To start eight containers takes some four seconds; a machine that has just started needs longer.
@@ -78,6 +79,12 @@ impl Again<'_> {
         self.course.start(&[], &self.interrupt.soft).await?;
         if !stopped.is_empty() {
             self.start_containers(stopped).await?;
+        }
+        // Its data is as it was.
+        if self.standing.postgres.is_some()
+            && matches!(self.course.postgres().await?, Life::Exited(_))
+        {
+            self.start_containers(&[NodeName::new(POSTGRES)]).await?;
         }
         self.standing.boot_id = boot_id();
         self.standing.write(self.state_dir)?;

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::survey::{ClusterNow, LabOf, LifeNow, NodeNow, Opinion, Remark, State, Survey};
+use super::survey::{
+    ClusterNow, LabOf, LifeNow, NodeNow, Opinion, PostgresNow, Remark, State, Survey,
+};
 use crate::backend::standing::{self, Standing};
 use crate::backend::{Life, NodeState};
 use crate::cluster::{Node, NodeId, NodeName, Role, SLOTS, Topology};
@@ -17,6 +19,7 @@ pub(super) fn judge(
     standing: &Standing,
     lives: &[NodeState],
     toolbox: Life,
+    postgres: Life,
     observation: &Observation,
     book: &AddressBook,
 ) -> Survey {
@@ -42,6 +45,11 @@ pub(super) fn judge(
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
         nodes,
+        postgres: standing.postgres.as_ref().map(|it| PostgresNow {
+            port: it.port,
+            life: life_now(postgres),
+            exit: exit_of(postgres),
+        }),
         cluster,
         faults: Vec::new(),
         notes: Vec::new(),
@@ -58,6 +66,7 @@ pub(super) fn judge(
         return survey;
     }
     remark_on_nodes(&mut survey, standing, observation);
+    remark_on_postgres(&mut survey, standing);
     remark_on_cluster(&mut survey, standing, observation, &members);
     if toolbox == Life::Absent && !standing.is_simulated() {
         survey.notes.push(Remark::new(
@@ -123,16 +132,8 @@ fn node_now(
             false => node.address(),
         }),
         port: standing.ports.get(&state.name).copied().unwrap_or(0),
-        life: match state.life {
-            Life::Absent => LifeNow::Absent,
-            Life::Running => LifeNow::Running,
-            Life::Paused => LifeNow::Paused,
-            Life::Exited(_) => LifeNow::Stopped,
-        },
-        exit: match state.life {
-            Life::Exited(code) => Some(code),
-            _ => None,
-        },
+        life: life_now(state.life),
+        exit: exit_of(state.life),
         answers: observation.view(&state.name).is_some(),
         id: myself.or(known).map(|node| node.id),
         member,
@@ -147,6 +148,22 @@ fn node_now(
             .filter(|_| replica)
             .and_then(linked),
         opinion,
+    }
+}
+
+fn life_now(life: Life) -> LifeNow {
+    match life {
+        Life::Absent => LifeNow::Absent,
+        Life::Running => LifeNow::Running,
+        Life::Paused => LifeNow::Paused,
+        Life::Exited(_) => LifeNow::Stopped,
+    }
+}
+
+fn exit_of(life: Life) -> Option<i64> {
+    match life {
+        Life::Exited(code) => Some(code),
+        _ => None,
     }
 }
 
@@ -278,6 +295,34 @@ fn remark_on_nodes(survey: &mut Survey, standing: &Standing, observation: &Obser
             }
             LifeNow::Running => {}
         }
+    }
+}
+
+fn remark_on_postgres(survey: &mut Survey, standing: &Standing) {
+    let Some(postgres) = &survey.postgres else {
+        return;
+    };
+    match postgres.life {
+        LifeNow::Running => {}
+        LifeNow::Absent => survey.faults.push(Remark::new(
+            "postgres was removed, and the lab's database with it",
+            format!(
+                "`labrunner down`, then `{}`, makes all anew",
+                standing.command()
+            ),
+        )),
+        // Somebody's wish, as the lab may have it.
+        LifeNow::Paused => survey.notes.push(Remark::new(
+            "postgres is frozen",
+            "`docker unpause postgres` lets it go on",
+        )),
+        LifeNow::Stopped => survey.notes.push(Remark::new(
+            match postgres.exit {
+                Some(0) | None => "postgres is stopped".to_owned(),
+                Some(code) => format!("postgres is stopped (exit {code})"),
+            },
+            "`docker start postgres` starts it again, with its data",
+        )),
     }
 }
 

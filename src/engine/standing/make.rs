@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::survey::{State, Survey, Surveyor};
 use super::{NotUp, UpOptions, announce, course_lab, finished};
 use crate::backend::docker::course::CourseOptions;
-use crate::backend::standing::{Course, Phase, Standing};
+use crate::backend::standing::{Course, Phase, Standing, StandingPostgres};
 use crate::backend::{BackendError, SimOptions, for_course};
 use crate::engine::begin::Begun;
 use crate::engine::environment::Environment;
@@ -34,11 +34,19 @@ pub(super) async fn make(
     };
     let containers = CourseOptions {
         image: options.image.clone(),
+        postgres: lab
+            .given
+            .as_ref()
+            .is_some_and(|given| given.postgres.is_some()),
+        postgres_image: options.postgres_image.clone(),
+        postgres_port: options.postgres_port,
         pull: options.pull,
         state_dir: options.state_dir.clone(),
     };
     let simulated = SimOptions {
         program: options.program.clone(),
+        postgres_port: options.postgres_port,
+        ..SimOptions::default()
     };
     let preparing = for_course(options.backend, containers, &simulated);
     let course = tokio::select! {
@@ -53,6 +61,14 @@ pub(super) async fn make(
         course.image(),
         course.lock_path().unwrap_or(&options.state_dir),
     );
+    if lab
+        .given
+        .as_ref()
+        .is_some_and(|given| given.postgres.is_some())
+    {
+        let (image, port) = course.postgres_place();
+        standing.postgres = Some(StandingPostgres { image, port });
+    }
     standing.write(&options.state_dir)?;
     let heading = (lab.source.name().to_owned(), lab.number, lab.title.clone());
     let file = heading.0.clone();

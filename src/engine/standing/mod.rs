@@ -23,7 +23,7 @@ use crate::lab::{self, Lab, Source};
 
 use self::survey::Surveyor;
 pub use self::survey::{
-    ClusterNow, LabOf, LifeNow, NodeNow, Opinion, Remark, State, Survey, survey,
+    ClusterNow, LabOf, LifeNow, NodeNow, Opinion, PostgresNow, Remark, State, Survey, survey,
 };
 
 /// What is made without a lab: a lab too, whose steps nobody runs.
@@ -40,6 +40,10 @@ pub struct UpOptions {
     pub lab: Option<Lab>,
     /// The image that was asked for.
     pub image: Option<String>,
+    /// The image of PostgreSQL that was asked for.
+    pub postgres_image: Option<String>,
+    /// The port of PostgreSQL that was asked for; without, the course's.
+    pub postgres_port: Option<u16>,
     /// Whether an image that is not on this machine may be downloaded.
     pub pull: bool,
     /// Where the handle is.

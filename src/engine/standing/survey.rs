@@ -35,6 +35,9 @@ pub struct Survey {
     pub seen_unix_seconds: u64,
     /// The course's eight nodes.
     pub nodes: Vec<NodeNow>,
+    /// PostgreSQL, where the lab has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<PostgresNow>,
     /// The cluster; nothing if no node that answers belongs to one.
     pub cluster: Option<ClusterNow>,
     /// What is wrong, and what to do.
@@ -101,6 +104,17 @@ pub struct NodeNow {
     pub linked: Option<bool>,
     /// What the others think of it: the worst of it.
     pub opinion: Opinion,
+}
+
+/// PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PostgresNow {
+    /// Its port on this machine.
+    pub port: u16,
+    /// How it is by the word of the environment.
+    pub life: LifeNow,
+    /// The exit code of one that has stopped.
+    pub exit: Option<i64>,
 }
 
 /// How a node is by the word of the environment.
@@ -236,8 +250,15 @@ impl<'a> Surveyor<'a> {
     /// # Errors
     /// When the environment's engine can't say how the nodes are.
     pub async fn look(&self, standing: &Standing) -> Result<Looked, BackendError> {
-        let (nodes, toolbox) = tokio::join!(self.course.nodes(), self.course.helper());
-        let (nodes, toolbox) = (nodes?, toolbox?);
+        let postgres = async {
+            match standing.postgres {
+                Some(_) => self.course.postgres().await,
+                None => Ok(Life::Absent),
+            }
+        };
+        let (nodes, toolbox, postgres) =
+            tokio::join!(self.course.nodes(), self.course.helper(), postgres);
+        let (nodes, toolbox, postgres) = (nodes?, toolbox?, postgres?);
         let running: BTreeSet<NodeName> = nodes
             .iter()
             .filter(|node| node.life == Life::Running)
@@ -256,7 +277,14 @@ impl<'a> Surveyor<'a> {
             .into_iter()
             .map(|(id, name)| (name, id))
             .collect();
-        let survey = judge(standing, &nodes, toolbox, &observation, &self.book);
+        let survey = judge(
+            standing,
+            &nodes,
+            toolbox,
+            postgres,
+            &observation,
+            &self.book,
+        );
         Ok(Looked { survey, ids })
     }
 }

@@ -3,6 +3,9 @@
 //!
 //! `cargo bench --bench cache_aside` measures both in turn, in rounds of 2,000 reads by 16 readers, 21 times. It fails unless the median of the
 //! rounds' ratios is at most 1.15. `-- --rounds N` for another number, `--no-limits` to print without judging (on a machine that is busy).
+//!
+//! Then for 20 s (`--seconds N`) the ledger changes ten times a second and nobody tells Redis, while a checker reads the cache and knows when each
+//! version was committed: the oldest that was served has to be within the bound.
 
 mod campaign;
 #[path = "../tests/servers/mod.rs"]
@@ -15,11 +18,11 @@ use std::time::{Duration, Instant};
 
 use campaign::{Call, spread};
 use labrunner::admin::{Shape, create};
-use labrunner::app::ledger::{Ledger, LedgerSettings, schema};
+use labrunner::app::ledger::{Entry, Ledger, LedgerSettings, schema};
 use labrunner::app::patterns::cache_aside::{Ages, Source};
 use labrunner::app::patterns::{CacheAside, WriteThrough};
-use labrunner::app::request::CreateEvent;
-use labrunner::app::{EventId, Settings, Store};
+use labrunner::app::request::{CreateEvent, OperationId, ReservationId};
+use labrunner::app::{EventId, Seat, Settings, Store};
 use labrunner::backend::postgres::{Options, Server};
 use labrunner::cluster::{Endpoint, NodeName};
 use servers::Servers;
@@ -28,6 +31,14 @@ use servers::Servers;
 const MOST: f64 = 1.15;
 const READERS: usize = 16;
 const READS: usize = 2000;
+/// Of what the checker reads.
+const SHORT: Ages = Ages {
+    ttl: Duration::from_secs(2),
+    jitter: 0.1,
+    nothing: Duration::from_secs(1),
+    eagerness: 1.0,
+    load: Duration::from_secs(1),
+};
 
 fn main() -> ExitCode {
     let Some(asked) = Call::read() else {
@@ -36,7 +47,14 @@ fn main() -> ExitCode {
     let rounds = asked.number("--rounds", 21);
     let server = Server::start(&Options::default()).expect("a PostgreSQL server");
     let runtime = tokio::runtime::Runtime::new().expect("threads");
-    let (ratios, queries) = runtime.block_on(measured(&server, rounds));
+    let (ratios, queries, oldest) =
+        runtime.block_on(measured(&server, rounds, asked.number("--seconds", 20)));
+    let bound = SHORT.bound();
+    println!("the oldest that was served: {oldest:.2?} after the change; the bound is {bound:?}");
+    if oldest > bound {
+        println!("FAILED: older than the bound");
+        return ExitCode::FAILURE;
+    }
     let (least, median, most) = spread(&ratios).expect("a round at least");
     println!(
         "a hit in plain GETs: median {median:.3}, {least:.3} to {most:.3} of {rounds}; {queries} queries"
@@ -50,7 +68,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn measured(server: &Server, rounds: usize) -> (Vec<f64>, u64) {
+async fn measured(server: &Server, rounds: usize, seconds: usize) -> (Vec<f64>, u64, Duration) {
     let servers = one_master().await;
     let at = servers.address("redis-1").reachable;
     let store = Store::connect(Settings {
@@ -80,7 +98,8 @@ async fn measured(server: &Server, rounds: usize) -> (Vec<f64>, u64) {
         ttl: Duration::from_secs(3600),
         ..Ages::default()
     };
-    let cache = CacheAside::new(store.clone(), ledger, ages);
+    let short = CacheAside::new(store.clone(), ledger.clone(), SHORT);
+    let cache = CacheAside::new(store.clone(), ledger.clone(), ages);
     cache.sheet(&event).await.expect("a fill");
     let mut ratios = Vec::new();
     for round in 0..=rounds {
@@ -106,7 +125,56 @@ async fn measured(server: &Server, rounds: usize) -> (Vec<f64>, u64) {
             );
         }
     }
-    (ratios, cache.counts().queries)
+    let of_ages = CreateEvent {
+        seats: 10_000,
+        ..request
+    };
+    let event = through.create_event(&of_ages).await.expect("an event");
+    let oldest = oldest_served(&short, &ledger, &event.done.event, seconds);
+    (ratios, cache.counts().queries, oldest.await)
+}
+
+/// How long after a change something older was served, at most.
+async fn oldest_served(
+    cache: &CacheAside,
+    ledger: &Ledger,
+    event: &EventId,
+    seconds: usize,
+) -> Duration {
+    let writer = {
+        let (ledger, event) = (ledger.clone(), event.clone());
+        tokio::spawn(async move {
+            let mut committed = Vec::new();
+            for seat in 0..seconds as u32 * 10 {
+                let entry = Entry {
+                    event: event.clone(),
+                    reservation: ReservationId::random(),
+                    user: "bench".parse().expect("a user"),
+                    seats: vec![Seat::at(seat)],
+                    token: 1,
+                    operation: OperationId::random(),
+                };
+                let change = ledger.confirm(&entry).await.expect("a confirmation");
+                committed.push((change.version, Instant::now()));
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            committed
+        })
+    };
+    let mut served = Vec::new();
+    while !writer.is_finished() {
+        let asked = Instant::now();
+        let (sheet, _) = cache.sheet(event).await.expect("an answer");
+        served.push((asked, sheet.expect("an event").version));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let committed = writer.await.expect("no panic");
+    let ages = served.iter().filter_map(|(asked, version)| {
+        // Since when there was something newer.
+        let (_, since) = committed.iter().find(|(newer, _)| newer > version)?;
+        Some(asked.saturating_duration_since(*since))
+    });
+    ages.max().unwrap_or_default()
 }
 
 /// Of one read, with the others going on.

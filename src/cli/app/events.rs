@@ -3,6 +3,7 @@
 use clap::Args;
 use labrunner::app::answer::{Availability, Created, ReservationState};
 use labrunner::app::patterns::WriteThrough;
+use labrunner::app::patterns::cache_aside::Ages;
 use labrunner::app::request::{CreateEvent, OperationId};
 use labrunner::app::settings::duration;
 use labrunner::app::{AppError, EventId, Pattern, Seat, Settings, Store};
@@ -94,12 +95,12 @@ pub struct Look {
     pattern: Option<String>,
 
     /// With cache-aside: have so many read at once, and say how often the ledger was asked
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    readers: u32,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    readers: Option<u32>,
 
-    /// With cache-aside: how long what is read from the ledger stays in the cache
-    #[arg(long, value_name = "TIME", default_value = "30s")]
-    ttl: String,
+    /// With cache-aside: how long what is read from the ledger stays in the cache [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    ttl: Option<String>,
 }
 
 impl Look {
@@ -108,8 +109,27 @@ impl Look {
     /// # Errors
     /// What is wrong with one of them.
     pub fn check(&self) -> Result<(EventId, Pattern), AppError> {
-        duration(&self.ttl)?;
-        Ok((self.one.event()?, pattern::of_read(&self.pattern)?))
+        self.ages()?;
+        let (event, pattern) = (self.one.event()?, pattern::of_read(&self.pattern)?);
+        if pattern == Pattern::Plain && (self.readers.is_some() || self.ttl.is_some()) {
+            return Err(AppError::Invalid {
+                what: "--readers and --ttl are for a cache, and nothing is read through one"
+                    .to_owned(),
+                help: "with --pattern cache-aside".to_owned(),
+            });
+        }
+        Ok((event, pattern))
+    }
+
+    fn ages(&self) -> Result<Ages, AppError> {
+        let ages = Ages::default();
+        Ok(match &self.ttl {
+            None => ages,
+            Some(ttl) => Ages {
+                ttl: duration(ttl)?,
+                ..ages
+            },
+        })
     }
 
     /// Reads it through the cache.
@@ -118,7 +138,7 @@ impl Look {
         settings: Settings,
         event: &EventId,
     ) -> Result<Said, AppError> {
-        pattern::read(settings, event, self.readers, duration(&self.ttl)?).await
+        pattern::read(settings, event, self.readers.unwrap_or(1), self.ages()?).await
     }
 }
 

@@ -320,7 +320,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::NodeName;
-    use crate::engine::standing::{LabOf, State};
+    use crate::engine::standing::{LabOf, PostgresNow, State};
     use crate::lab::environment::CourseNode;
 
     fn absent(node: CourseNode) -> NodeNow {
@@ -377,6 +377,11 @@ mod tests {
             made_unix_seconds: 1_700_000_000,
             seen_unix_seconds: 1_700_000_725,
             nodes,
+            postgres: Some(PostgresNow {
+                port: 5432,
+                life: LifeNow::Stopped,
+                exit: Some(0),
+            }),
             cluster: Some(ClusterNow {
                 ok: true,
                 masters: 3,

@@ -61,6 +61,9 @@ pub struct Ages {
     pub eagerness: f64,
     /// How long reading the ledger may take for what was read to be put into the cache.
     pub load: Duration,
+    /// How long a reader of the ledger waits before it fills the cache: nothing, but to see what becomes of a slow one. The cache remembers
+    /// versions for two minutes, so it has to be less.
+    pub pause: Duration,
 }
 
 impl Default for Ages {
@@ -71,6 +74,7 @@ impl Default for Ages {
             nothing: Duration::from_secs(5),
             eagerness: 1.0,
             load: Duration::from_secs(5),
+            pause: Duration::ZERO,
         }
     }
 }
@@ -78,7 +82,7 @@ impl Default for Ages {
 impl Ages {
     /// The oldest that a value may be, from the change in the ledger on: it was read just before, took its time to the cache, and lived there.
     pub fn bound(&self) -> Duration {
-        self.ttl + self.load + CACHE_TIME
+        self.ttl + self.load + self.pause + CACHE_TIME
     }
 }
 
@@ -276,7 +280,7 @@ impl Inner {
 
     async fn read_and_fill(&self, event: &EventId) -> Result<Option<Sheet>, AppError> {
         let mut sheet = None;
-        for _ in 0..READS {
+        for read in 0..READS {
             let begun = Instant::now();
             self.counters.queries.fetch_add(1, Ordering::Relaxed);
             sheet = self.ledger.sheet(event).await?;
@@ -284,6 +288,9 @@ impl Inner {
             if took > self.ages.load {
                 // It may be older than what the cache remembers of versions.
                 return Ok(sheet);
+            }
+            if read == 0 && !self.ages.pause.is_zero() {
+                tokio::time::sleep(self.ages.pause).await;
             }
             let (version, ttl, value) = match &sheet {
                 None => (0, self.ages.nothing, NOTHING.to_owned()),

@@ -470,13 +470,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_docker_nothing_else_is_complained_of() {
-        let options = DockerOptions {
-            run: "dk".to_owned(),
-            ..DockerOptions::default()
-        };
-        let error = prepare(options, OsStr::new("/nowhere"))
-            .await
-            .expect_err("no docker there");
+        let found = Engine::find(OsStr::new("/nowhere"), Images::default()).await;
+        let error = found.err().expect("no docker there");
         assert!(error.to_string().contains("no program `docker`"), "{error}");
     }
 }

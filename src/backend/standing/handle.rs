@@ -398,6 +398,7 @@ mod tests {
                 count: 10,
                 hot_slot: Some(3),
             }),
+            postgres: None,
         };
         Standing {
             boot_id: Some("this".to_owned()),

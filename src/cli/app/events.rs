@@ -1,5 +1,7 @@
 //! Events: making one, looking at one, listing them.
 
+use std::time::Duration;
+
 use clap::Args;
 use labrunner::app::answer::{Availability, Created, ReservationState};
 use labrunner::app::patterns::WriteThrough;
@@ -12,6 +14,9 @@ use serde_json::{Value, json};
 
 use super::pattern;
 use super::said::Said;
+
+/// The longest that a reader may wait before it fills the cache.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub struct Create {
@@ -101,6 +106,10 @@ pub struct Look {
     /// With cache-aside: how long what is read from the ledger stays in the cache [default: 30s]
     #[arg(long, value_name = "TIME")]
     ttl: Option<String>,
+
+    /// With cache-aside: wait so long between reading the ledger and filling the cache, as a slow reader would
+    #[arg(long, value_name = "TIME")]
+    pause_before_fill: Option<String>,
 }
 
 impl Look {
@@ -111,9 +120,11 @@ impl Look {
     pub fn check(&self) -> Result<(EventId, Pattern), AppError> {
         self.ages()?;
         let (event, pattern) = (self.one.event()?, pattern::of_read(&self.pattern)?);
-        if pattern == Pattern::Plain && (self.readers.is_some() || self.ttl.is_some()) {
+        let of_a_cache =
+            self.readers.is_some() || self.ttl.is_some() || self.pause_before_fill.is_some();
+        if pattern == Pattern::Plain && of_a_cache {
             return Err(AppError::Invalid {
-                what: "--readers and --ttl are for a cache, and nothing is read through one"
+                what: "--readers, --ttl and --pause-before-fill are for a cache, and nothing is read through one"
                     .to_owned(),
                 help: "with --pattern cache-aside".to_owned(),
             });
@@ -122,14 +133,20 @@ impl Look {
     }
 
     fn ages(&self) -> Result<Ages, AppError> {
-        let ages = Ages::default();
-        Ok(match &self.ttl {
-            None => ages,
-            Some(ttl) => Ages {
-                ttl: duration(ttl)?,
-                ..ages
-            },
-        })
+        let mut ages = Ages::default();
+        if let Some(ttl) = &self.ttl {
+            ages.ttl = duration(ttl)?;
+        }
+        if let Some(pause) = &self.pause_before_fill {
+            ages.pause = duration(pause)?;
+            if ages.pause > LONGEST_PAUSE {
+                return Err(AppError::Invalid {
+                    what: format!("a reader can't be {:?} late", ages.pause),
+                    help: format!("{LONGEST_PAUSE:?} at most"),
+                });
+            }
+        }
+        Ok(ages)
     }
 
     /// Reads it through the cache.

@@ -94,6 +94,7 @@ fn standing() -> Standing {
         ],
         replicas: vec![("redis-4".into(), "redis-1".into())],
         keys: None,
+        postgres: None,
     };
     let mut standing = Standing::begin("docker", None, Some(&given), "i", Path::new("/lock"));
     assert_eq!(standing.given, Some(StandingGiven::of(&given)));

@@ -152,7 +152,8 @@ impl World {
             server.close_all();
             server.net.stop_listening();
             server.wires.clear();
-            let saves = how == Ending::Orderly && !(forgets && server.config.get("save").is_empty());
+            let saves =
+                how == Ending::Orderly && !(forgets && server.config.get("save").is_empty());
             if !saves {
                 // It is saved with the keys, and by nothing else.
                 server.replication = Replication::default();

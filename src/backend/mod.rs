@@ -36,6 +36,11 @@ pub trait Backend: Send + Sync {
     /// `docker`, `local` or `sim`.
     fn name(&self) -> &'static str;
 
+    /// Whether another environment is made as quickly as this one could be made as good as new: then no lab has to use what another lab has left.
+    fn is_made_in_no_time(&self) -> bool {
+        false
+    }
+
     /// The time that this environment lives in.
     fn clock(&self) -> Arc<dyn Clock>;
 

@@ -112,6 +112,10 @@ impl Backend for Environment {
         self.backend.name()
     }
 
+    fn is_made_in_no_time(&self) -> bool {
+        self.backend.is_made_in_no_time()
+    }
+
     fn clock(&self) -> Arc<dyn Clock> {
         self.backend.clock()
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use labrunner::backend::docker::course::CourseOptions;
-use labrunner::backend::standing::{self, EnvironmentLock, Phase, Standing};
+use labrunner::backend::standing::{self, Course, EnvironmentLock, Phase, Standing};
 use labrunner::backend::{Backend, Docker, Life};
 use labrunner::cluster::NodeName;
 use labrunner::lab::action::{Action, Limits, NodeChange, RedisCliCall};

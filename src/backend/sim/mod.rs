@@ -159,6 +159,10 @@ impl Backend for Sim {
         "sim"
     }
 
+    fn is_made_in_no_time(&self) -> bool {
+        true
+    }
+
     fn clock(&self) -> Arc<dyn Clock> {
         self.clock.clone()
     }

@@ -127,7 +127,7 @@ impl Cluster {
     }
 
     /// Adds an empty node at this address, with these settings, which are those that it has again whenever it is started again.
-    /// Its number.
+    /// It saves nothing at its end where `save` is empty. Its number.
     ///
     /// # Errors
     /// The address can't be had; or there is no such setting.
@@ -142,7 +142,7 @@ impl Cluster {
         self.of(node, move |world| world.remove(node));
     }
 
-    /// Stops a node in good order: it saves its keys, unless `save` is empty. Its clients and the other nodes see their connections end.
+    /// Stops a node in good order: it saves its keys. Its clients and the other nodes see their connections end.
     pub fn stop(&self, node: usize) {
         self.of(node, move |world| world.stop(node, Ending::Orderly));
     }

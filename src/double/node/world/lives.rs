@@ -146,12 +146,14 @@ impl World {
             return;
         }
         let now = self.now;
+        // A server without a file of its own that is to save nothing by itself saves nothing at its end either.
+        let forgets = self.about[place].starts_with.is_some();
         self.at(place, |server| {
             server.close_all();
             server.net.stop_listening();
             server.wires.clear();
-            // A server that is to save nothing by itself saves nothing at its end either.
-            let saves = how == Ending::Orderly && !server.config.get("save").is_empty();
+            let saves =
+                how == Ending::Orderly && !(forgets && server.config.get("save").is_empty());
             if !saves {
                 // It is saved with the keys, and by nothing else.
                 server.replication = Replication::default();

@@ -322,9 +322,10 @@ impl World {
         let now = self.now;
         match wire {
             Wire::Connect { link, ip, port } => {
-                let to = self.about.iter().position(|about| {
-                    about.address.ip().to_string() == ip
-                        && (about.address.port() == port || about.bus_port == port)
+                let to = (0..self.about.len()).find(|&to| {
+                    let about = &self.about[to];
+                    (about.address.port() == port || about.bus_port == port)
+                        && self.server(to).borrow().is_at_ip(&ip)
                 });
                 let bus = to.is_some_and(|to| self.about[to].bus_port == port);
                 let mut under_way = self.bus.borrow_mut();

@@ -318,5 +318,13 @@ fn an_image_that_is_not_there_is_said_before_anything_is_made() {
     command.env("LAB_POSTGRES_IMAGE", "labrunner-none:0");
     let ended = desk.start(&mut command).end(PATIENCE);
     ended.says(4, &["labrunner-none:0", "LAB_POSTGRES_IMAGE"]);
-    assert_eq!(docker(&["ps", "-aq", "--filter", &format!("label=labrunner.run={}", desk.run_id())]), "");
+    assert_eq!(
+        docker(&[
+            "ps",
+            "-aq",
+            "--filter",
+            &format!("label=labrunner.run={}", desk.run_id())
+        ]),
+        ""
+    );
 }

@@ -30,6 +30,7 @@ mod trouble;
 mod watch;
 mod world;
 
+pub use check::check_in_words;
 pub use events::Events;
 pub use interrupt::Interrupt;
 pub use labs::{LabsResult, Maker, run_all};

@@ -157,12 +157,13 @@ fn a_minute_of_waiting_takes_a_moment() {
     title: Wait
     wait: 60s
     holds:
-      - cluster: {state: ok, agree: true}
+      - node: {name: redis-1, role: master}
 ";
     let desk = Desk::new();
     let ended = run_bare(&desk, &lab(GIVEN, steps));
     ended.says(0, &["1 step passed"]);
-    assert!(ended.took < Duration::from_secs(30), "{ended}");
+    // On a quiet machine it is a second or two.
+    assert!(ended.took < Duration::from_secs(50), "{ended}");
     // It was looked at all the while, and not only at its end.
     let events = desk.events();
     let held = events

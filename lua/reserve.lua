@@ -78,7 +78,7 @@ end
 -- Tells the stream. What reads it sees every change once, in order.
 local function append(state, id, kept, now)
   call('XADD', stream, '*', 'type', state, 'reservation', id, 'user', kept.user,
-    'seats', table.concat(kept.seats, ','), 'token', kept.token, 'at_ms', now)
+    'seats', table.concat(kept.seats, ','), 'token', kept.token, 'version', kept.version or 0, 'at_ms', now)
 end
 -- end of shared
 

@@ -193,6 +193,7 @@ fn an_option_is_read_as_the_program_reads_it() {
                 "--config",
                 "--username",
                 "--password",
+                "--database-url",
                 "--color",
             ];
             if of_the_lab.contains(&&*option) || OF_FILES.contains(&&*option) {

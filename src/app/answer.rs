@@ -130,4 +130,6 @@ pub enum ReservationState {
     Cancelled,
     /// Its hold ended, and its seats were given back.
     Expired,
+    /// It was a hold, and the ledger has sold one of its seats to somebody else: a failover had lost his hold, or what was told of his sale.
+    Lost,
 }

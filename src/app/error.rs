@@ -58,6 +58,32 @@ pub enum AppError {
         /// How long was waited.
         within: std::time::Duration,
     },
+    /// The database of the ledger can't be reached, or does nothing; nothing was done.
+    #[error("{what}")]
+    LedgerUnreachable {
+        /// Where it is, and what came of the last attempt.
+        what: String,
+    },
+    /// The database of the ledger is there, and not as this program needs it.
+    #[error("{what}")]
+    LedgerNotReady {
+        /// What is wrong with it.
+        what: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// The database of the ledger has no room, so it takes no more; nothing was done.
+    #[error("{what}")]
+    LedgerFull {
+        /// In its own words.
+        what: String,
+    },
+    /// Something that needs the ledger was asked for, and no database is named.
+    #[error("no database is named, and {what} needs one")]
+    NoLedger {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// An answer that no script of ours gives, or an error that no request of ours should meet.
     #[error("{what}")]
     Unexpected {
@@ -85,6 +111,10 @@ impl AppError {
             AppError::NotACluster { .. } => "not_a_cluster",
             AppError::WrongPassword { .. } => "wrong_password",
             AppError::NotDurable { .. } => "not_durable",
+            AppError::LedgerUnreachable { .. } => "ledger_unreachable",
+            AppError::LedgerNotReady { .. } => "ledger_not_ready",
+            AppError::LedgerFull { .. } => "ledger_full",
+            AppError::NoLedger { .. } => "no_ledger",
             AppError::Unexpected { .. } => "unexpected",
         }
     }
@@ -157,6 +187,14 @@ pub enum Refusal {
         /// That of the reservation.
         token: u64,
     },
+    /// The hold was lost, in a failover or because somebody else's confirmation came first: one of its seats is sold to somebody else.
+    #[error(
+        "the hold of reservation {reservation} was lost: one of its seats is sold to somebody else"
+    )]
+    HoldLost {
+        /// Which.
+        reservation: String,
+    },
     /// The operation id stands for another request.
     #[error("the operation id {operation} was used for another request")]
     OperationReused {
@@ -205,6 +243,7 @@ impl Refusal {
             Refusal::Cancelled { .. } => "cancelled",
             Refusal::NotHolder { .. } => "not_holder",
             Refusal::StaleToken { .. } => "stale_token",
+            Refusal::HoldLost { .. } => "hold_lost",
             Refusal::OperationReused { .. } => "operation_reused",
             Refusal::RateLimited { .. } => "rate_limited",
             Refusal::UnknownSession { .. } => "unknown_session",

@@ -86,6 +86,11 @@ impl EventId {
         self.key("views")
     }
 
+    /// What is cached of the ledger's word on the event, with its version.
+    pub fn cache_key(&self) -> String {
+        self.key("cache")
+    }
+
     /// The record of one operation: what was asked, and the answer.
     pub fn operation_key(&self, operation: &super::request::OperationId) -> String {
         self.key(&format!("op:{operation}"))
@@ -141,7 +146,7 @@ mod tests {
             let id = EventId::random();
             assert_eq!(id.as_str().parse::<EventId>().unwrap(), id);
             let keys = id.script_keys(&OperationId::random());
-            for key in keys.iter().chain([&id.views_key()]) {
+            for key in keys.iter().chain([&id.views_key(), &id.cache_key()]) {
                 assert_eq!(Slot::of_key(key.as_bytes()), id.slot(), "{key}");
             }
         }

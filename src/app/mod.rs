@@ -4,15 +4,16 @@
 //! - [`Store`]: the hot state in Redis Cluster. Each transition is one script of `lua/`, see [`scripts`].
 //! - [`Settings`]: how the cluster is reached, and how patient the application is.
 //! - [`audit`]: reads every seat of an event and holds it against what was answered.
-//!
-//! The ledger, which will keep confirmed reservations, belongs between a caller and [`Store::confirm`](store::Store::confirm): what Redis has
-//! acknowledged can be lost in a failover, so whoever may not lose a sale has to write it down elsewhere before saying so.
+//! - [`ledger`]: confirmed reservations in PostgreSQL. What Redis has acknowledged can be lost in a failover; what the ledger has committed can't.
+//! - [`patterns`]: how Redis and the ledger work together.
 
 pub mod answer;
 pub mod audit;
 pub mod error;
 pub mod event_id;
+pub mod ledger;
 pub mod load_test;
+pub mod patterns;
 pub mod request;
 pub mod scripts;
 pub mod seat;
@@ -24,6 +25,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use error::{AppError, Refusal};
 pub use event_id::EventId;
+pub use ledger::Ledger;
+pub use patterns::Pattern;
 pub use seat::Seat;
 pub use session::Session;
 pub use settings::Settings;

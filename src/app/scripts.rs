@@ -26,8 +26,18 @@ pub static LOCK: AppScript = AppScript::new("lock", include_str!("../../lua/lock
 /// Gives a lock up.
 pub static UNLOCK: AppScript = AppScript::new("unlock", include_str!("../../lua/unlock.lua"));
 
+/// Says how a reservation stands, for whoever is about to write it into the ledger.
+pub static HOLD: AppScript = AppScript::new("hold", include_str!("../../lua/hold.lua"));
+/// Writes down what the ledger says of one reservation.
+pub static RECORD: AppScript = AppScript::new("record", include_str!("../../lua/record.lua"));
+/// Makes the next hold newer than a token.
+pub static RAISE_TOKEN: AppScript =
+    AppScript::new("raise_token", include_str!("../../lua/raise_token.lua"));
+/// Puts a value into a cache, unless something newer is there.
+pub static FILL: AppScript = AppScript::new("fill", include_str!("../../lua/fill.lua"));
+
 /// Every script, for whoever loads or checks them all.
-pub static ALL: [&AppScript; 8] = [
+pub static ALL: [&AppScript; 12] = [
     &CREATE_EVENT,
     &RESERVE,
     &CONFIRM,
@@ -36,6 +46,10 @@ pub static ALL: [&AppScript; 8] = [
     &RATE_LIMIT,
     &LOCK,
     &UNLOCK,
+    &HOLD,
+    &RECORD,
+    &RAISE_TOKEN,
+    &FILL,
 ];
 
 /// A script, its name and what servers know it by.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::AppError;
+use super::ledger::LedgerSettings;
 use super::request::shown;
 use crate::cluster::Endpoint;
 
@@ -80,6 +81,8 @@ pub struct Settings {
     pub durable: bool,
     /// How many requests a user has in a sliding window; no limit if not said.
     pub rate_limit: Option<RateLimit>,
+    /// Where the database of the ledger is: `postgres://…`; without one, Redis is all there is.
+    pub database_url: Option<String>,
 }
 
 impl Default for Settings {
@@ -97,6 +100,7 @@ impl Default for Settings {
             in_flight: 64,
             durable: false,
             rate_limit: None,
+            database_url: None,
         }
     }
 }
@@ -215,6 +219,7 @@ struct File {
     durable: Option<bool>,
     in_flight: Option<usize>,
     rate_limit: Option<String>,
+    database_url: Option<String>,
 }
 
 impl Settings {
@@ -250,6 +255,7 @@ impl Settings {
         }
         settings.username = file.username;
         settings.password = file.password;
+        settings.database_url = file.database_url;
         settings.read_from = file.read_from.unwrap_or(settings.read_from);
         settings.durable = file.durable.unwrap_or(settings.durable);
         settings.in_flight = file.in_flight.unwrap_or(settings.in_flight);
@@ -282,6 +288,15 @@ impl Settings {
         Ok(())
     }
 
+    /// The settings of the ledger; nothing where no database is named. Its deadline is that of every request.
+    pub fn ledger(&self) -> Option<LedgerSettings> {
+        let url = self.database_url.as_ref()?;
+        Some(LedgerSettings {
+            deadline: self.deadline,
+            ..LedgerSettings::new(url)
+        })
+    }
+
     /// Where a node that announces `announced` is reached.
     pub fn reachable(&self, announced: &Endpoint) -> Endpoint {
         let mapped = self.map.iter().find(|(from, _)| from == announced);
@@ -307,6 +322,7 @@ mod tests {
         let settings = file(concat!(
             "nodes = [\"127.0.0.1:7001\", \"127.0.0.1:7002\"]\n",
             "read_from = \"replicas\"\ndeadline = \"2s\"\ndurable = true\nrate_limit = \"5/10s\"\n",
+            "database_url = \"postgres://127.0.0.1/tickets\"\n",
             "[map]\n\"172.30.0.11:7001\" = \"127.0.0.1:7001\"\n",
         ))
         .unwrap();
@@ -314,6 +330,7 @@ mod tests {
         assert_eq!(settings.read_from, ReadFrom::Replicas);
         assert_eq!(settings.deadline, Duration::from_secs(2));
         assert!(settings.durable);
+        assert_eq!(settings.ledger().unwrap().deadline, Duration::from_secs(2));
         let announced = Endpoint::new("172.30.0.11", 7001);
         assert_eq!(
             settings.reachable(&announced),

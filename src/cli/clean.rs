@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use labrunner::backend::docker::clean::{COURSE, CleanReport, clean, clean_runs};
-use labrunner::backend::standing::Standing;
+use labrunner::backend::docker::is_installed;
+use labrunner::backend::postgres::left;
+use labrunner::backend::standing::{self, Standing};
 
 use super::exit_code::Exit;
 use super::output::{Output, count, say};
@@ -37,6 +39,29 @@ pub fn run(arguments: &Arguments, _output: Output) -> Exit {
         Err(exit) => return exit,
     };
     let runs: Vec<&str> = arguments.runs.iter().map(String::as_str).collect();
+    let simulated = match runs.is_empty() || runs.contains(&COURSE) {
+        true => runtime.block_on(standing::clean_simulated(
+            &arguments.state_dir,
+            arguments.all,
+        )),
+        false => Ok(false),
+    };
+    let simulated = match simulated {
+        Ok(simulated) => simulated,
+        Err(error) => return super::tell(error),
+    };
+    if simulated {
+        say("removed the environment of `labrunner up`, whose nodes were simulated");
+    }
+    // These need no engine, so they are removed where there is none. That of an environment went with it.
+    let servers = clean_servers(&runs, arguments.all);
+    // Where no docker is, nothing of docker's is left; and a simulated run leaves nothing, however it ends.
+    if !is_installed() && runs.iter().all(|run| *run == COURSE) {
+        if !simulated && servers == 0 {
+            say("nothing to remove (there is no docker here)");
+        }
+        return Exit::Passed;
+    }
     let cleaned = runtime.block_on(async {
         if runs.is_empty() {
             clean(arguments.all).await
@@ -46,7 +71,7 @@ pub fn run(arguments: &Arguments, _output: Output) -> Exit {
     });
     match cleaned {
         Ok(report) => {
-            tell(&report);
+            tell(&report, servers);
             let removes_course = arguments.all && (runs.is_empty() || runs.contains(&COURSE));
             if removes_course && !report.left.iter().any(|left| left.run == COURSE) {
                 // Whatever it says, there is no such environment any more.
@@ -69,7 +94,31 @@ fn name(run: &str) -> String {
     }
 }
 
-fn tell(report: &CleanReport) {
+/// Removes the PostgreSQL servers that killed owners have left, or those of these runs; `all`: also those that have an owner. Says of each
+/// what became of it, and returns how many there were.
+fn clean_servers(runs: &[&str], all: bool) -> usize {
+    let concerned = left::find().into_iter().filter(|found| match &found.run {
+        Some(run) => runs.is_empty() || runs.contains(&run.as_str()),
+        None => runs.is_empty(),
+    });
+    let told = concerned.map(|found| {
+        let whose = match &found.run {
+            Some(run) => format!("the PostgreSQL server {} of run {run}", found.id),
+            None => format!("the PostgreSQL server {}", found.id),
+        };
+        say(if found.owned && !all {
+            format!("left {whose}: still running")
+        } else {
+            match found.remove() {
+                Ok(()) => format!("removed {whose}"),
+                Err(error) => format!("left {whose}: {error}"),
+            }
+        });
+    });
+    told.count()
+}
+
+fn tell(report: &CleanReport, servers: usize) {
     for run in &report.removed {
         let kinds = [
             (run.containers, "container"),
@@ -86,7 +135,7 @@ fn tell(report: &CleanReport) {
     for run in &report.left {
         say(format!("left {}: {}", name(&run.run), run.why));
     }
-    if report.removed.is_empty() && report.left.is_empty() {
+    if report.removed.is_empty() && report.left.is_empty() && servers == 0 {
         say("nothing to remove");
     }
 }

@@ -57,7 +57,9 @@ fn every_change_is_told_once() {
         let lines: Vec<String> = told
             .iter()
             .map(|entry| {
-                assert_eq!(entry.len(), 6, "{entry:?}");
+                assert_eq!(entry.len(), 7, "{entry:?}");
+                // The ledger had no part in any.
+                assert_eq!(entry["version"], "0");
                 let at: u64 = entry["at_ms"].parse().unwrap();
                 assert!((before..=after).contains(&at) && at >= last, "{at}");
                 last = at;

@@ -12,12 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Tests of this file that were skipped until now.
 static SKIPPED: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether `test` can run here. `what` it needs is `docker` (an engine and an image of Redis), `redis` (redis-server and redis-cli) or
-/// `chromium` (with chromedriver).
+/// Whether `test` can run here. `what` it needs is `docker` (an engine and an image of Redis), `redis` (redis-server and redis-cli),
+/// `postgres` (the programs of a PostgreSQL server), or `chromium` (with chromedriver).
 pub fn may_run(what: &str, test: &str) -> bool {
     let missing = match what {
         "docker" => docker_missing(),
         "redis" => redis_missing(),
+        "postgres" => labrunner::backend::postgres::Binaries::find()
+            .err()
+            .map(|error| error.to_string()),
         "chromium" => chromium_missing(),
         other => panic!("nobody knows how to look for {other}"),
     };

@@ -11,6 +11,7 @@ mod durable;
 mod elsewhere;
 mod failure;
 mod lanes;
+mod ledgered;
 mod link;
 mod naive;
 mod nodes;
@@ -36,6 +37,7 @@ use super::seat::Seat;
 use super::settings::{RateLimit, Settings};
 use crate::cluster::{Endpoint, Slot};
 
+pub use self::ledgered::{Filled, Standing};
 pub use self::nodes::NodeCounts;
 pub use self::reads::Seats;
 
@@ -90,7 +92,7 @@ impl Store {
     }
 
     /// `None`: another event has that id.
-    async fn create_as(
+    pub(super) async fn create_as(
         &self,
         event: &EventId,
         request: &CreateEvent,
@@ -499,6 +501,7 @@ fn not_settled(script: &str, answer: &[&str], request: &Settle) -> AppError {
         ["op_conflict"] => return reused(&request.operation),
         ["no_reservation"] => Refusal::UnknownReservation { reservation },
         ["expired"] => Refusal::Expired { reservation },
+        ["lost"] => Refusal::HoldLost { reservation },
         ["cancelled"] => Refusal::Cancelled { reservation },
         ["not_holder"] => Refusal::NotHolder {
             reservation,

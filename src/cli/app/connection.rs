@@ -62,6 +62,16 @@ pub struct Connection {
     /// At most so many reservations of a user in a sliding window, as in 5/10s
     #[arg(long, global = true, env = "APP_RATE_LIMIT", value_name = "N/TIME")]
     rate_limit: Option<String>,
+
+    /// The database of the ledger, where confirmed reservations are kept: postgres://user:password@host:port/database
+    #[arg(
+        long,
+        global = true,
+        env = "DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    database_url: Option<String>,
 }
 
 impl Connection {
@@ -97,6 +107,9 @@ impl Connection {
         }
         if let Some(limit) = said(&self.rate_limit) {
             settings.rate_limit = Some(limit.parse()?);
+        }
+        if let Some(url) = said(&self.database_url) {
+            settings.database_url = Some(url.to_owned());
         }
         settings.durable |= self.durable;
         settings.in_flight = self.in_flight.unwrap_or(settings.in_flight);

@@ -1,13 +1,22 @@
 //! Events: making one, looking at one, listing them.
 
+use std::time::Duration;
+
 use clap::Args;
-use labrunner::app::answer::{Availability, ReservationState};
+use labrunner::app::answer::{Availability, Created, ReservationState};
+use labrunner::app::patterns::WriteThrough;
+use labrunner::app::patterns::cache_aside::Ages;
 use labrunner::app::request::{CreateEvent, OperationId};
-use labrunner::app::{AppError, EventId, Seat, Store};
+use labrunner::app::settings::duration;
+use labrunner::app::{AppError, EventId, Pattern, Seat, Settings, Store};
 use labrunner::cluster::SlotSet;
 use serde_json::{Value, json};
 
+use super::pattern;
 use super::said::Said;
+
+/// The longest that a reader may wait before it fills the cache.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub struct Create {
@@ -22,6 +31,10 @@ pub struct Create {
     /// Put it where its keys are in one of these slots, as in 0-5460
     #[arg(long, value_name = "SLOTS")]
     on_slots: Option<String>,
+
+    /// Where it is written: plain (Redis alone), or write-through (the ledger, then Redis), which it is where a database is named
+    #[arg(long, value_name = "PATTERN")]
+    pub pattern: Option<String>,
 }
 
 impl Create {
@@ -76,10 +89,95 @@ impl One {
     }
 }
 
+/// One event, and how it is read.
+#[derive(Debug, Args)]
+pub struct Look {
+    #[command(flatten)]
+    one: One,
+
+    /// Where it is read: plain (Redis, as it is now), or cache-aside (what is sold, by a cache of the ledger)
+    #[arg(long, value_name = "PATTERN")]
+    pattern: Option<String>,
+
+    /// With cache-aside: have so many read at once, and say how often the ledger was asked
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    readers: Option<u32>,
+
+    /// With cache-aside: how long what is read from the ledger stays in the cache [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    ttl: Option<String>,
+
+    /// With cache-aside: wait so long between reading the ledger and filling the cache, as a slow reader would
+    #[arg(long, value_name = "TIME")]
+    pause_before_fill: Option<String>,
+}
+
+impl Look {
+    /// The event, and the pattern.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub fn check(&self) -> Result<(EventId, Pattern), AppError> {
+        self.ages()?;
+        let (event, pattern) = (self.one.event()?, pattern::of_read(&self.pattern)?);
+        let of_a_cache =
+            self.readers.is_some() || self.ttl.is_some() || self.pause_before_fill.is_some();
+        if pattern == Pattern::Plain && of_a_cache {
+            return Err(AppError::Invalid {
+                what: "--readers, --ttl and --pause-before-fill are for a cache, and nothing is read through one"
+                    .to_owned(),
+                help: "with --pattern cache-aside".to_owned(),
+            });
+        }
+        Ok((event, pattern))
+    }
+
+    fn ages(&self) -> Result<Ages, AppError> {
+        let mut ages = Ages::default();
+        if let Some(ttl) = &self.ttl {
+            ages.ttl = duration(ttl)?;
+        }
+        if let Some(pause) = &self.pause_before_fill {
+            ages.pause = duration(pause)?;
+            if ages.pause > LONGEST_PAUSE {
+                return Err(AppError::Invalid {
+                    what: format!("a reader can't be {:?} late", ages.pause),
+                    help: format!("{LONGEST_PAUSE:?} at most"),
+                });
+            }
+        }
+        Ok(ages)
+    }
+
+    /// Reads it through the cache.
+    pub async fn through_cache(
+        &self,
+        settings: Settings,
+        event: &EventId,
+    ) -> Result<Said, AppError> {
+        pattern::read(settings, event, self.readers.unwrap_or(1), self.ages()?).await
+    }
+}
+
+/// Makes an event in the ledger, and then in Redis.
+pub async fn create_through(
+    through: &WriteThrough,
+    request: &CreateEvent,
+) -> Result<Said, AppError> {
+    let written = through.create_event(request).await?;
+    let (more, json) = pattern::behind(&written.behind);
+    Ok(said_of(&written.done, None).and(&more, json))
+}
+
 /// Makes an event.
 pub async fn create(store: &Store, request: &CreateEvent) -> Result<Said, AppError> {
     let created = store.create_event(request).await?;
     let node = store.master_of(created.slot).map(|node| node.to_string());
+    Ok(said_of(&created, node))
+}
+
+/// What is said of an event that was made.
+fn said_of(created: &Created, node: Option<String>) -> Said {
     let slot = created.slot.get();
     let last = Seat::at(created.seats.saturating_sub(1));
     let seats = match created.seats {
@@ -98,7 +196,7 @@ pub async fn create(store: &Store, request: &CreateEvent) -> Result<Said, AppErr
         "result": "created", "event": created.event.as_str(), "name": created.name,
         "seats": created.seats, "slot": slot, "node": node, "created_ms": created.created_ms,
     });
-    Ok(Said::done(text, json))
+    Said::done(text, json)
 }
 
 /// Counts an event's seats.
@@ -145,6 +243,7 @@ pub async fn show(store: &Store, event: &EventId) -> Result<Said, AppError> {
             ReservationState::Confirmed => "sold",
             ReservationState::Cancelled => "cancelled",
             ReservationState::Expired => "expired",
+            ReservationState::Lost => "lost",
         };
         lines.push(format!(
             "  {}  {state:<9}  {}  {}",

@@ -6,6 +6,10 @@ use labrunner::app::{AppError, Refusal};
 pub const DONE: u8 = 0;
 /// A load test's audit found something.
 pub const AUDIT_FAILED: u8 = 1;
+/// It was somebody else's.
+pub const NOT_HOLDER: u8 = 16;
+/// The schema is not whole.
+pub const NOT_READY: u8 = 22;
 /// Somebody wished it to end.
 pub const INTERRUPTED: u8 = 130;
 
@@ -21,8 +25,12 @@ Exit codes:
    7  a server, but not of a cluster            18  too many requests of this user
    8  a password is wrong or missing            19  no such session
    9  done, but no replica has it yet           20  the fencing token is stale
-  10  sold out                                  70  a bug
-  11  a seat is taken                          130  interrupted";
+  10  sold out                                  21  the database can't be reached
+  11  a seat is taken                           22  the database is not ready for this program
+                                                23  the database is full
+                                                24  the hold was lost to somebody else
+                                                70  a bug
+                                               130  interrupted";
 
 /// The exit code of an error.
 pub fn of(error: &AppError) -> u8 {
@@ -34,6 +42,10 @@ pub fn of(error: &AppError) -> u8 {
         AppError::NotACluster { .. } => 7,
         AppError::WrongPassword { .. } => 8,
         AppError::NotDurable { .. } => 9,
+        AppError::LedgerUnreachable { .. } => 21,
+        AppError::LedgerNotReady { .. } => 22,
+        AppError::LedgerFull { .. } => 23,
+        AppError::NoLedger { .. } => 2,
         AppError::Unexpected { .. } => 70,
         AppError::Refused(refusal) => match refusal {
             Refusal::SoldOut { .. } => 10,
@@ -47,6 +59,7 @@ pub fn of(error: &AppError) -> u8 {
             Refusal::RateLimited { .. } | Refusal::Locked { .. } => 18,
             Refusal::UnknownSession { .. } => 19,
             Refusal::StaleToken { .. } => 20,
+            Refusal::HoldLost { .. } => 24,
         },
     }
 }
@@ -63,6 +76,9 @@ pub fn advice(error: &AppError) -> Option<String> {
         }
         AppError::Refused(Refusal::SoldOut { .. } | Refusal::Taken { .. }) => {
             "`availability` says what is free; a hold that is not confirmed comes back when it expires".to_owned()
+        }
+        AppError::Refused(Refusal::HoldLost { .. }) => {
+            "reserve other seats; nothing is to be paid".to_owned()
         }
         AppError::Refused(_) => return None,
         AppError::Unreachable { .. } => {
@@ -82,6 +98,16 @@ pub fn advice(error: &AppError) -> Option<String> {
         }
         AppError::NotDurable { .. } => {
             "is the replica there? `redis-cli INFO replication` of the master says; asking again with the same --key waits again".to_owned()
+        }
+        AppError::LedgerUnreachable { .. } => {
+            "is it running? say where it is: --database-url postgres://user:password@host:port/database".to_owned()
+        }
+        AppError::LedgerNotReady { help, .. } => help.clone(),
+        AppError::LedgerFull { .. } => {
+            "make room where its data is; what was confirmed before is safe, and nothing new was".to_owned()
+        }
+        AppError::NoLedger { .. } => {
+            "name it: --database-url postgres://user:password@host:port/database, or DATABASE_URL".to_owned()
         }
         AppError::Unexpected { .. } => {
             "is the data of another program or version? if not, please report it".to_owned()

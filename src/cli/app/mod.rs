@@ -2,9 +2,12 @@
 
 mod audit;
 mod connection;
+mod database;
 mod events;
 mod exit;
+mod limits;
 mod load_test;
+mod pattern;
 mod said;
 mod seats;
 mod session;
@@ -13,7 +16,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use labrunner::app::{AppError, Store};
+use labrunner::app::{AppError, Pattern, Store};
 use tokio_util::sync::CancellationToken;
 
 pub use self::exit::TABLE as EXIT_CODES;
@@ -42,7 +45,7 @@ enum Command {
     /// Make an event with seats
     CreateEvent(events::Create),
     /// Say how many seats of an event are free, held and sold
-    Availability(events::One),
+    Availability(events::Look),
     /// Hold seats for a user: all that are asked for, or none
     Reserve(seats::Reserve),
     /// Make a hold a sale
@@ -50,7 +53,7 @@ enum Command {
     /// Give the seats of a hold, or of a sale, back
     Cancel(seats::Settle),
     /// Show all of an event, with its reservations; counts a view
-    Show(events::One),
+    Show(events::Look),
     /// List the events
     Events,
     /// Log a user in, show a session, log it out
@@ -61,6 +64,16 @@ enum Command {
     LoadTest(load_test::Arguments),
     /// Show an event's seats again and again
     Watch(watch::Arguments),
+    /// Ask whether a user may do one more thing, by the limit of --rate-limit
+    Limit(limits::Limit),
+    /// Take a lock, give it back
+    Lock(limits::Lock),
+    /// Make the schema of the ledger, say how far it is, take it back
+    Migrate(database::Migrate),
+    /// Look at the ledger, tell Redis what it has not been told
+    Ledger(database::LedgerArguments),
+    /// Reports, from the ledger
+    Report(database::Report),
 }
 
 /// Does what was asked.
@@ -112,16 +125,22 @@ async fn answer(
     match arguments.command {
         Command::CreateEvent(create) => {
             let request = create.request()?;
-            events::create(&Store::connect(settings).await?, &request).await
+            match pattern::of_change(&create.pattern, &settings)? {
+                Pattern::WriteThrough => {
+                    let through = pattern::write_through(settings, false).await?;
+                    events::create_through(&through, &request).await
+                }
+                _ => events::create(&Store::connect(settings).await?, &request).await,
+            }
         }
-        Command::Availability(one) => {
-            let event = one.event()?;
-            events::availability(&Store::connect(settings).await?, &event).await
-        }
-        Command::Show(one) => {
-            let event = one.event()?;
-            events::show(&Store::connect(settings).await?, &event).await
-        }
+        Command::Availability(look) => match look.check()? {
+            (event, Pattern::CacheAside) => look.through_cache(settings, &event).await,
+            (event, _) => events::availability(&Store::connect(settings).await?, &event).await,
+        },
+        Command::Show(look) => match look.check()? {
+            (event, Pattern::CacheAside) => look.through_cache(settings, &event).await,
+            (event, _) => events::show(&Store::connect(settings).await?, &event).await,
+        },
         Command::Events => events::list(&Store::connect(settings).await?).await,
         Command::Reserve(reserve) => {
             let request = reserve.request()?;
@@ -129,11 +148,23 @@ async fn answer(
         }
         Command::Confirm(settle) => {
             let request = settle.request()?;
-            seats::confirm(&Store::connect(settings).await?, &request).await
+            match settle.pattern(&settings)? {
+                Pattern::WriteThrough => {
+                    let through = pattern::write_through(settings, settle.stop_between).await?;
+                    seats::confirm_through(&through, &request).await
+                }
+                _ => seats::confirm(&Store::connect(settings).await?, &request).await,
+            }
         }
         Command::Cancel(settle) => {
             let request = settle.request()?;
-            seats::cancel(&Store::connect(settings).await?, &request).await
+            match settle.pattern(&settings)? {
+                Pattern::WriteThrough => {
+                    let through = pattern::write_through(settings, settle.stop_between).await?;
+                    seats::cancel_through(&through, &request).await
+                }
+                _ => seats::cancel(&Store::connect(settings).await?, &request).await,
+            }
         }
         Command::Session(arguments) => session::run(arguments, settings).await,
         Command::Audit(arguments) => audit::run(arguments, settings).await,
@@ -141,5 +172,10 @@ async fn answer(
             load_test::run(arguments, settings, output, json, stop).await
         }
         Command::Watch(arguments) => watch::run(arguments, settings, output, json).await,
+        Command::Limit(arguments) => limits::limit(arguments, settings).await,
+        Command::Lock(arguments) => limits::lock(arguments, settings).await,
+        Command::Migrate(arguments) => database::migrate(arguments, &settings).await,
+        Command::Ledger(arguments) => database::ledger(arguments, settings).await,
+        Command::Report(arguments) => database::report(arguments, &settings).await,
     }
 }

@@ -27,6 +27,16 @@ impl Said {
         }
     }
 
+    /// With more text, and more keys.
+    #[must_use]
+    pub fn and(mut self, text: &str, more: Value) -> Self {
+        self.text.push_str(text);
+        if let (Some(all), Value::Object(more)) = (self.json.as_object_mut(), more) {
+            all.extend(more);
+        }
+        self
+    }
+
     /// Prints it, and says the exit code.
     pub fn tell(&self, json: bool) -> u8 {
         match json {

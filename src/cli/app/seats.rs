@@ -1,12 +1,15 @@
 //! Seats: holding them, selling them, giving them back.
 
 use clap::Args;
+use labrunner::app::answer::{Cancelled, Confirmed};
+use labrunner::app::patterns::WriteThrough;
 use labrunner::app::request::{self, DEFAULT_HOLD, OperationId, Wanted};
 use labrunner::app::settings::duration;
-use labrunner::app::{AppError, Seat, Store};
+use labrunner::app::{AppError, Pattern, Seat, Settings, Store};
 use serde_json::json;
 
 use super::events::count;
+use super::pattern;
 use super::said::Said;
 
 /// Hold seats for a user: all that are asked for, or none
@@ -95,6 +98,14 @@ pub struct Settle {
     /// The operation's id: asked twice with the same one, it is done once [default: a new one]
     #[arg(long, value_name = "OPERATION-ID")]
     key: Option<String>,
+
+    /// Where it is decided: plain (Redis alone), or write-through (the ledger, then Redis), which it is where a database is named
+    #[arg(long, value_name = "PATTERN")]
+    pattern: Option<String>,
+
+    /// With write-through: end between the two writes, as if the program had been killed there (exit code 5)
+    #[arg(long)]
+    pub stop_between: bool,
 }
 
 impl Settle {
@@ -110,6 +121,20 @@ impl Settle {
             token: self.token,
             operation: operation(&self.key)?,
         })
+    }
+
+    /// The pattern that it follows.
+    ///
+    /// # Errors
+    /// It is none, or does not go with the rest.
+    pub fn pattern(&self, settings: &Settings) -> Result<Pattern, AppError> {
+        match pattern::of_change(&self.pattern, settings)? {
+            Pattern::Plain if self.stop_between => Err(AppError::Invalid {
+                what: "without a ledger there are no two writes to stop between".to_owned(),
+                help: "name a database, or leave --stop-between out".to_owned(),
+            }),
+            pattern => Ok(pattern),
+        }
     }
 }
 
@@ -141,6 +166,20 @@ pub async fn reserve(store: &Store, request: &request::Reserve) -> Result<Said, 
 /// Sells held seats.
 pub async fn confirm(store: &Store, request: &request::Settle) -> Result<Said, AppError> {
     let confirmed = store.confirm(request).await?;
+    Ok(said_confirmed(&confirmed, request))
+}
+
+/// Sells held seats in the ledger, and then in Redis.
+pub async fn confirm_through(
+    through: &WriteThrough,
+    request: &request::Settle,
+) -> Result<Said, AppError> {
+    let written = through.confirm(request).await?;
+    let (more, json) = pattern::behind(&written.behind);
+    Ok(said_confirmed(&written.done, request).and(&more, json))
+}
+
+fn said_confirmed(confirmed: &Confirmed, request: &request::Settle) -> Said {
     let seats: Vec<&str> = confirmed.seats.iter().map(Seat::as_str).collect();
     let text = format!(
         "Reservation {} is confirmed: {} for {}",
@@ -153,12 +192,26 @@ pub async fn confirm(store: &Store, request: &request::Settle) -> Result<Said, A
         "reservation": confirmed.reservation.as_str(), "user": request.user.as_str(),
         "seats": seats, "token": confirmed.token, "operation": request.operation.as_str(),
     });
-    Ok(Said::done(text, json))
+    Said::done(text, json)
 }
 
 /// Gives seats back.
 pub async fn cancel(store: &Store, request: &request::Settle) -> Result<Said, AppError> {
     let cancelled = store.cancel(request).await?;
+    Ok(said_cancelled(&cancelled, request))
+}
+
+/// Gives seats back in the ledger, and then in Redis.
+pub async fn cancel_through(
+    through: &WriteThrough,
+    request: &request::Settle,
+) -> Result<Said, AppError> {
+    let written = through.cancel(request).await?;
+    let (more, json) = pattern::behind(&written.behind);
+    Ok(said_cancelled(&written.done, request).and(&more, json))
+}
+
+fn said_cancelled(cancelled: &Cancelled, request: &request::Settle) -> Said {
     let seats: Vec<&str> = cancelled.seats.iter().map(Seat::as_str).collect();
     let text = format!(
         "Reservation {} is cancelled: {}",
@@ -170,5 +223,5 @@ pub async fn cancel(store: &Store, request: &request::Settle) -> Result<Said, Ap
         "reservation": cancelled.reservation.as_str(), "user": request.user.as_str(),
         "seats": seats, "operation": request.operation.as_str(),
     });
-    Ok(Said::done(text, json))
+    Said::done(text, json)
 }

@@ -162,6 +162,9 @@ const fn number(min: u64, max: u64) -> Value {
 const SEATS: Value = number(0, 1_000_000);
 const ID: Value = Value::Text;
 const TOKEN: Value = number(0, u64::MAX);
+/// How Redis and the ledger work together in a change, and in a read.
+const OF_CHANGES: Value = Value::Choice(&["plain", "write-through"]);
+const OF_READS: Value = Value::Choice(&["plain", "cache-aside"]);
 
 /// The users of a load, and the seats that each of them wants.
 pub(in crate::lab) const USERS_OF_A_LOAD: (u64, u64) = (1, MOST_USERS as u64);
@@ -181,12 +184,13 @@ pub(in crate::lab) const GLOBAL: &[AppOption] = &[
 ];
 
 /// Options of the application that a lab has no use for, each with the reason.
-pub(in crate::lab) const REFUSED: [(&str, &str); 8] = [
+pub(in crate::lab) const REFUSED: [(&str, &str); 9] = [
     ("--nodes", CONNECTS),
     ("--map", CONNECTS),
     ("--config", CONNECTS),
     ("--username", CONNECTS),
     ("--password", CONNECTS),
+    ("--database-url", CONNECTS),
     ("--histogram", FILES),
     ("--claims", FILES),
     ("--color", "what a lab checks has no colours"),
@@ -204,6 +208,7 @@ pub(in crate::lab) const COMMANDS: &[Command] = &[
             needs("--name", Value::Text),
             needs("--seats", SEATS),
             takes("--on-slots", Value::Slots),
+            takes("--pattern", OF_CHANGES),
         ],
         one_of: &[],
     },
@@ -211,7 +216,13 @@ pub(in crate::lab) const COMMANDS: &[Command] = &[
         name: "availability",
         doc: "How many seats of an event are free, held and sold.",
         only_looks: true,
-        options: &[needs("--event", ID)],
+        options: &[
+            needs("--event", ID),
+            takes("--pattern", OF_READS),
+            takes("--readers", number(1, 10_000)),
+            takes("--ttl", Value::Duration),
+            takes("--pause-before-fill", Value::Duration),
+        ],
         one_of: &[],
     },
     Command {
@@ -238,6 +249,8 @@ pub(in crate::lab) const COMMANDS: &[Command] = &[
             needs("--user", Value::Text),
             takes("--token", TOKEN),
             takes("--key", Value::Text),
+            takes("--pattern", OF_CHANGES),
+            flag("--stop-between"),
         ],
         one_of: &[],
     },
@@ -251,6 +264,8 @@ pub(in crate::lab) const COMMANDS: &[Command] = &[
             needs("--user", Value::Text),
             takes("--token", TOKEN),
             takes("--key", Value::Text),
+            takes("--pattern", OF_CHANGES),
+            flag("--stop-between"),
         ],
         one_of: &[],
     },
@@ -258,7 +273,13 @@ pub(in crate::lab) const COMMANDS: &[Command] = &[
         name: "show",
         doc: "All that is known of an event.",
         only_looks: true,
-        options: &[needs("--event", ID)],
+        options: &[
+            needs("--event", ID),
+            takes("--pattern", OF_READS),
+            takes("--readers", number(1, 10_000)),
+            takes("--ttl", Value::Duration),
+            takes("--pause-before-fill", Value::Duration),
+        ],
         one_of: &[],
     },
     Command {
@@ -329,6 +350,77 @@ pub(in crate::lab) const COMMANDS: &[Command] = &[
             takes("--interval", Value::Duration),
             needs("--for", Value::Duration),
         ],
+        one_of: &[],
+    },
+    Command {
+        name: "limit",
+        doc: "Asks whether a user may do one more thing, by the limit of `--rate-limit`.",
+        only_looks: false,
+        options: &[needs("--user", Value::Text), takes("--key", Value::Text)],
+        one_of: &[],
+    },
+    Command {
+        name: "lock acquire",
+        doc: "Takes a lock for a time, or takes it longer.",
+        only_looks: false,
+        options: &[
+            needs("--name", Value::Text),
+            needs("--owner", Value::Text),
+            takes("--ttl", Value::Duration),
+        ],
+        one_of: &[],
+    },
+    Command {
+        name: "lock release",
+        doc: "Gives a lock back.",
+        only_looks: false,
+        options: &[
+            needs("--name", Value::Text),
+            needs("--owner", Value::Text),
+            needs("--token", TOKEN),
+        ],
+        one_of: &[],
+    },
+    Command {
+        name: "migrate up",
+        doc: "Makes what is missing of the ledger's schema.",
+        only_looks: false,
+        options: &[],
+        one_of: &[],
+    },
+    Command {
+        name: "migrate status",
+        doc: "How far the ledger's schema is.",
+        only_looks: true,
+        options: &[],
+        one_of: &[],
+    },
+    Command {
+        name: "migrate down",
+        doc: "Takes migrations back, with all that is in their tables.",
+        only_looks: false,
+        options: &[needs("--to", number(0, 1_000)), flag("--yes")],
+        one_of: &[],
+    },
+    Command {
+        name: "ledger show",
+        doc: "What is in the ledger, and what Redis has not been told; of an event, what happened.",
+        only_looks: true,
+        options: &[takes("--event", ID)],
+        one_of: &[],
+    },
+    Command {
+        name: "ledger repair",
+        doc: "Tells Redis what it has not been told.",
+        only_looks: false,
+        options: &[takes("--limit", number(1, 1_000_000))],
+        one_of: &[],
+    },
+    Command {
+        name: "report sales",
+        doc: "What every event has sold, from the ledger.",
+        only_looks: true,
+        options: &[takes("--event", ID)],
         one_of: &[],
     },
 ];

@@ -1,0 +1,2 @@
+DROP TABLE reserved_seats;
+DROP TABLE reservations;

@@ -1,0 +1,130 @@
+//! How the ledger is reached.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use super::attempt::Patience;
+use crate::app::error::AppError;
+
+/// How long the server works on one statement less than we wait for it, so that its own word comes before our patience ends.
+const MARGIN: Duration = Duration::from_millis(200);
+
+/// Where the ledger is, and how patient the application is with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerSettings {
+    /// `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…`; what it says of TLS is heeded.
+    pub url: String,
+    /// Connections at most. Each is a process of the server.
+    pub connections: u32,
+    /// How long one request is tried, with all its attempts.
+    pub deadline: Duration,
+    /// How long one attempt may take.
+    pub attempt: Duration,
+}
+
+impl LedgerSettings {
+    /// The settings for a database, with the defaults for all else.
+    pub fn new(url: impl Into<String>) -> Self {
+        LedgerSettings {
+            url: url.into(),
+            connections: 10,
+            deadline: Duration::from_secs(10),
+            attempt: Duration::from_secs(2),
+        }
+    }
+
+    fn options(&self) -> Result<PgConnectOptions, AppError> {
+        let wrong = |why: String| {
+            AppError::invalid(
+                format!("the address of the database can't be used: {why}"),
+                "as in postgres://user:password@127.0.0.1:5432/tickets?sslmode=require",
+            )
+        };
+        // The library takes every scheme.
+        if !self.url.starts_with("postgres://") && !self.url.starts_with("postgresql://") {
+            return Err(wrong("it does not begin with postgres://".to_owned()));
+        }
+        let options = PgConnectOptions::from_str(&self.url).map_err(|error| {
+            // What it says may hold the address, with the password.
+            wrong(match error {
+                sqlx::Error::Configuration(why) => why.to_string(),
+                _ => "it is not an address".to_owned(),
+            })
+        })?;
+        let limit = self.attempt.saturating_sub(MARGIN).max(MARGIN).as_millis();
+        Ok(options
+            .application_name("labrunner-app")
+            .options([
+                ("statement_timeout", limit.to_string()),
+                ("lock_timeout", limit.to_string()),
+                ("idle_in_transaction_session_timeout", limit.to_string()),
+            ])
+            // A library does not log on its own account.
+            .disable_statement_logging())
+    }
+}
+
+/// The ledger. Cheap to clone; all clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    pub(super) pool: PgPool,
+    pub(super) patience: Patience,
+    /// For messages: where it is, without the password.
+    place: String,
+}
+
+impl Ledger {
+    /// Connects, and looks whether the schema is the one that this program works with.
+    ///
+    /// # Errors
+    /// The address is wrong; the server can't be reached, or does not let the application in, until the deadline; the database or its schema is
+    /// not there, or another one ([`AppError::LedgerNotReady`]).
+    pub async fn connect(settings: &LedgerSettings) -> Result<Self, AppError> {
+        let ledger = Ledger::open(settings)?;
+        super::schema::check(&ledger).await?;
+        Ok(ledger)
+    }
+
+    /// As [`connect`](Self::connect), without a look at the schema and without a connection, which is made when it is needed.
+    ///
+    /// # Errors
+    /// The address is wrong.
+    pub fn open(settings: &LedgerSettings) -> Result<Self, AppError> {
+        let options = settings.options()?;
+        let place = format!(
+            "{} at {}",
+            options.get_database().unwrap_or(options.get_username()),
+            match options.get_socket() {
+                Some(folder) => folder.display().to_string(),
+                None => format!("{}:{}", options.get_host(), options.get_port()),
+            }
+        );
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.connections.max(1))
+            .acquire_timeout(settings.attempt)
+            // A connection that broke while nobody used it shows when it is used, and then the request is tried again: no question before each.
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        Ok(Ledger {
+            pool,
+            patience: Patience {
+                deadline: settings.deadline,
+                attempt: settings.attempt,
+            },
+            place,
+        })
+    }
+
+    /// Which database it is and where, without the password.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Closes its connections in good order.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

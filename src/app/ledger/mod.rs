@@ -1,0 +1,29 @@
+//! The ledger: confirmed reservations in PostgreSQL, which is where it is decided who has a seat.
+//!
+//! Redis holds seats and is quick about it, but a failover can lose what it has acknowledged. So a sale is one when the ledger has committed it, and
+//! not before:
+//!
+//! - A seat has one owner at a time by a unique index (`reserved_seats_one_owner`), whoever asks, from however many programs.
+//! - Each seat keeps the highest fencing token under which it was confirmed; a holder with a lower one is refused.
+//! - Every change carries an operation id, and its answer is written in the same transaction, so that a request may be tried again when
+//!   it is not known what became of it: done twice it is as done once.
+//! - Every change writes a row of the history, which a trigger keeps as it is, and one of the outbox: what Redis has to be told.
+//! - The version of an event grows by one with each change, in the order of the commits. That is what caches are compared by.
+//!
+//! Times in the ledger are its server's; none is ever compared with that of another machine.
+//!
+//! Every request has a deadline: as long as it lasts, what can be tried again is (see [`failure`]).
+
+mod attempt;
+mod connection;
+mod failure;
+mod orders;
+mod outbox;
+mod record;
+pub mod schema;
+mod view;
+
+pub use connection::{Ledger, LedgerSettings};
+pub use outbox::{Backlog, Task, Told};
+pub use record::{Change, Entry};
+pub use view::{Happened, LedgerState, Sale, Sheet};

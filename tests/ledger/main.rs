@@ -1,0 +1,38 @@
+//! PostgreSQL in the application, on real servers: the throw-away server itself, the schema, the ledger, the patterns.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../databases/mod.rs"]
+mod databases;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commands;
+mod full;
+mod ledger;
+mod offline;
+mod patterns;
+mod schema;
+mod server;
+
+use std::time::Duration;
+
+use labrunner::app::ledger::LedgerSettings;
+use labrunner::app::{AppError, Refusal};
+
+/// Settings of somebody who does not wait long.
+fn impatient(url: &str) -> LedgerSettings {
+    LedgerSettings {
+        deadline: Duration::from_secs(3),
+        attempt: Duration::from_secs(1),
+        ..LedgerSettings::new(url)
+    }
+}
+
+/// The refusal that an answer has to be.
+#[track_caller]
+fn refusal_of<T: std::fmt::Debug>(answer: Result<T, AppError>) -> Refusal {
+    match answer {
+        Err(AppError::Refused(refusal)) => refusal,
+        other => panic!("no refusal: {other:?}"),
+    }
+}

@@ -332,6 +332,9 @@ fn with_docker(desk: &Desk, script: &str, args: &[&str]) -> Ended {
         .end(LONG)
 }
 
+/// A run that has to have docker.
+const DOCKER: &[&str] = &["--backend", "docker"];
+
 /// An engine with nothing in it, and no compose.
 const BARE: &str = r#"
 case "$1 $2" in
@@ -351,7 +354,7 @@ fn with_compose(script: &str) -> String {
 #[test]
 fn no_docker_is_told() {
     let desk = desk();
-    let mut command = desk.run_command(&["small.yaml"]);
+    let mut command = desk.run_command(&["small.yaml", "--backend", "docker"]);
     desk.start(command.env("PATH", "/nowhere")).end(LONG).says(
         4,
         &[
@@ -364,7 +367,7 @@ fn no_docker_is_told() {
     let mut command = desk.command(["clean"]);
     desk.start(command.env("PATH", "/nowhere"))
         .end(LONG)
-        .says(4, &["Docker is not installed", "install Docker"]);
+        .says(0, &["nothing to remove", "no docker here"]);
 }
 
 #[rstest]
@@ -378,7 +381,7 @@ fn no_docker_is_told() {
 )]
 fn an_engine_that_does_not_answer_is_told_once(#[case] words: &str, #[case] help: &[&str]) {
     let desk = desk();
-    let ended = with_docker(&desk, &format!("echo '{words}' >&2; exit 1"), &[]);
+    let ended = with_docker(&desk, &format!("echo '{words}' >&2; exit 1"), DOCKER);
     ended.says(
         4,
         &[&["the Docker engine does not answer:", words], help].concat(),
@@ -391,7 +394,7 @@ fn an_engine_that_does_not_answer_is_told_once(#[case] words: &str, #[case] help
 
 #[test]
 fn no_compose_is_told() {
-    with_docker(&desk(), BARE, &[]).says(
+    with_docker(&desk(), BARE, DOCKER).says(
         4,
         &[
             "neither `docker compose` nor `docker-compose` is installed",
@@ -401,7 +404,6 @@ fn no_compose_is_told() {
 }
 
 #[rstest]
-#[case::not_pulled(&[], &["the image redis:7.2 is not on this machine", "`docker pull redis:7.2`", "with `--backend docker` it is pulled"])]
 #[case::named(&["--image", "no-such-image:1"], &["the image no-such-image:1 is not on this machine"])]
 #[case::pulled_in_vain(&["--image", "no-such-image:1", "--backend", "docker"], &["no-such-image:1", "can't be pulled", "pull access denied for no-such-image:1"])]
 fn no_image_is_told(#[case] args: &[&str], #[case] words: &[&str]) {
@@ -417,7 +419,7 @@ fn an_empty_variable_names_no_image() {
     let mut command = desk.run_command(&["small.yaml"]);
     desk.start(command.env("PATH", path).env("LAB_REDIS_IMAGE", ""))
         .end(LONG)
-        .says(4, &["the image redis:7.2 is not on this machine"]);
+        .says(0, &["the image redis:7.2 is not on this machine", "sim: "]);
 }
 
 /// A client that waits for an engine that is stuck.

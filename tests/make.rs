@@ -16,7 +16,7 @@ use command::{Desk, Ended, LONG, Running};
 use engine::{CourseTurn, course_turn};
 use labrunner::admin::{Shape, create};
 use labrunner::backend::docker::course::CourseOptions;
-use labrunner::backend::standing::{self, EnvironmentLock, Standing};
+use labrunner::backend::standing::{self, Course, EnvironmentLock, Standing};
 use labrunner::backend::{Backend, Docker};
 use labrunner::cluster::{NodeName, Topology};
 use rstest::rstest;
@@ -274,7 +274,13 @@ fn course(test: &str) -> Option<Course> {
             ..CourseOptions::default()
         };
         let docker = Docker::prepare_course(options).await.unwrap();
-        let mut standing = Standing::begin(None, None, docker.image(), docker.lock_path().unwrap());
+        let mut standing = Standing::begin(
+            "docker",
+            None,
+            None,
+            docker.image(),
+            docker.lock_path().unwrap(),
+        );
         standing.write(&state).unwrap();
         let nodes: Vec<NodeName> = shape.nodes().cloned().collect();
         let cancel = CancellationToken::new();

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
 
 use super::AdminError;
+use super::deadline::Deadline;
 use crate::cluster::{ClusterInfo, Info, NodeId, NodeName, Reply, Topology};
 use crate::resp::{AddressBook, Client, RespError};
 
@@ -38,7 +38,7 @@ pub async fn await_agreement(
     nodes: &[NodeName],
     limit: Duration,
 ) -> Result<(), AdminError> {
-    let until = Instant::now() + limit;
+    let until = Deadline::after(limit, book);
     let mut clients = BTreeMap::new();
     for name in nodes {
         let Some(address) = book.get(name) else {
@@ -49,13 +49,13 @@ pub async fn await_agreement(
         clients.insert(name.clone(), Client::new(address.clone(), LOOK));
     }
     loop {
-        let states = look(&clients, until).await;
+        let states = look(&clients, &until).await;
         match disagreement(&states) {
             None => return Ok(()),
-            Some(why) if Instant::now() + POLL >= until => {
+            Some(why) if until.is_past_in(POLL) => {
                 return Err(AdminError::NoAgreement { limit, why });
             }
-            Some(_) => sleep(POLL).await,
+            Some(_) => until.pause(POLL).await,
         }
     }
 }
@@ -63,10 +63,10 @@ pub async fn await_agreement(
 /// One look at all nodes, at the same time. Each is asked in one write.
 pub(super) async fn look(
     clients: &BTreeMap<NodeName, Client>,
-    until: Instant,
+    until: &Deadline,
 ) -> BTreeMap<NodeName, Result<State, String>> {
-    let left = until.saturating_duration_since(Instant::now());
-    let limit = left.clamp(LAST_LOOK, LOOK);
+    let _asking = until.hold();
+    let limit = until.left().clamp(LAST_LOOK, LOOK);
     let mut looking = JoinSet::new();
     for (name, client) in clients {
         let (name, client) = (name.clone(), client.clone());

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
 
 use super::agreement::{POLL, State, look};
+use super::deadline::Deadline;
 use super::fresh::{self, Plan, Taken};
 use super::settings::Settings;
 use super::{AdminError, Shape};
@@ -81,7 +81,7 @@ pub async fn create_of(
     on_phase: &(dyn Fn(String) + Sync),
 ) -> Result<Created, AdminError> {
     shape.check(book)?;
-    let until = Instant::now() + limit;
+    let until = Deadline::after(limit, book);
     let clients: Clients = shape
         .nodes()
         .filter_map(|name| book.get(name))
@@ -90,8 +90,8 @@ pub async fn create_of(
     if clients.is_empty() {
         return Ok(Created::default());
     }
-    let created = take_and_introduce(&clients, shape, limit, until, on_phase).await?;
-    settle(&clients, shape, &created, origin, limit, until, on_phase).await?;
+    let created = take_and_introduce(&clients, shape, limit, &until, on_phase).await?;
+    settle(&clients, shape, &created, origin, limit, &until, on_phase).await?;
     Ok(created)
 }
 
@@ -100,7 +100,7 @@ async fn take_and_introduce(
     clients: &Clients,
     shape: &Shape,
     limit: Duration,
-    until: Instant,
+    until: &Deadline,
     on_phase: &(dyn Fn(String) + Sync),
 ) -> Result<Created, AdminError> {
     let mut taking = JoinSet::new();
@@ -114,8 +114,9 @@ async fn take_and_introduce(
             epoch,
             slots,
         };
+        let until = until.clone();
         taking.spawn(async move {
-            let taken = fresh::take(&client, &plan, until).await;
+            let taken = fresh::take(&client, &plan, &until).await;
             (client.address().name.clone(), taken)
         });
     }
@@ -131,7 +132,7 @@ async fn take_and_introduce(
         } = match taken {
             Ok(taken) => taken,
             // No answer by the limit. This is where a node that never starts ends.
-            Err(AdminError::Resp(error)) if Instant::now() + POLL >= until => {
+            Err(AdminError::Resp(error)) if until.is_past_in(POLL) => {
                 return Err(AdminError::NoAgreement {
                     limit,
                     why: error.to_string(),
@@ -143,7 +144,8 @@ async fn take_and_introduce(
             for (from, to) in [(&name, other), (other, &name)] {
                 if let (Some(from), Some(to)) = (clients.get(from).cloned(), clients.get(to)) {
                     let announced = to.address().announced.clone();
-                    introducing.spawn(async move { meet(&from, &announced, until).await });
+                    let until = until.clone();
+                    introducing.spawn(async move { meet(&from, &announced, &until).await });
                 }
             }
         }
@@ -161,13 +163,14 @@ async fn take_and_introduce(
             if let (Some(client), Some(master)) =
                 (clients.get(replica).cloned(), ids.get(master).copied())
             {
-                introducing.spawn(async move { replicate(&client, master, until).await });
+                let until = until.clone();
+                introducing.spawn(async move { replicate(&client, master, &until).await });
             }
         }
         say_who_is_awaited(clients, &ids, on_phase);
     }
     on_phase("introducing the nodes to each other".into());
-    while let Ok(Some(done)) = timeout_at(until, introducing.join_next()).await {
+    while let Some(Some(done)) = until.or_past(introducing.join_next()).await {
         if let Ok(result) = done {
             result?;
         }
@@ -187,13 +190,13 @@ fn say_who_is_awaited(clients: &Clients, ids: &Ids, on_phase: &(dyn Fn(String) +
 }
 
 /// Nodes meet on their own network, at the announced address.
-async fn meet(from: &Client, to: &Endpoint, until: Instant) -> Result<(), AdminError> {
+async fn meet(from: &Client, to: &Endpoint, until: &Deadline) -> Result<(), AdminError> {
     let command = ["CLUSTER", "MEET", &to.host, &to.port.to_string()];
     introduce(from, &command, &|_| false, until).await
 }
 
 /// Tells a replica whom to follow, again and again until it knows that node.
-async fn replicate(replica: &Client, master: NodeId, until: Instant) -> Result<(), AdminError> {
+async fn replicate(replica: &Client, master: NodeId, until: &Deadline) -> Result<(), AdminError> {
     let command = ["CLUSTER", "REPLICATE", &master.to_string()];
     introduce(replica, &command, &is_unknown_node, until).await
 }
@@ -204,10 +207,13 @@ async fn introduce(
     node: &Client,
     command: &[&str],
     passes: &(dyn Fn(&str) -> bool + Sync),
-    until: Instant,
+    until: &Deadline,
 ) -> Result<(), AdminError> {
     loop {
-        match node.call(command).await {
+        let asking = until.hold();
+        let reply = node.call(command).await;
+        drop(asking);
+        match reply {
             Ok(Reply::Error(reply)) if !passes(&reply) => {
                 return Err(AdminError::Refused {
                     node: node.address().name.clone(),
@@ -215,7 +221,7 @@ async fn introduce(
                     reply,
                 });
             }
-            Ok(Reply::Error(_)) | Err(_) if Instant::now() + POLL < until => sleep(POLL).await,
+            Ok(Reply::Error(_)) | Err(_) if !until.is_past_in(POLL) => until.pause(POLL).await,
             _ => return Ok(()),
         }
     }
@@ -233,7 +239,7 @@ async fn settle(
     created: &Created,
     origin: Origin,
     limit: Duration,
-    until: Instant,
+    until: &Deadline,
     on_phase: &(dyn Fn(String) + Sync),
 ) -> Result<(), AdminError> {
     let (mut said, mut hurried) = ("", false);
@@ -253,13 +259,13 @@ async fn settle(
             said = missing.phase;
             on_phase(said.to_owned());
         }
-        if Instant::now() + POLL >= until {
+        if until.is_past_in(POLL) {
             return Err(AdminError::NoAgreement {
                 limit,
                 why: missing.why,
             });
         }
-        sleep(POLL).await;
+        until.pause(POLL).await;
     }
 }
 

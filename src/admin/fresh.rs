@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
-
 use super::AdminError;
+use super::deadline::Deadline;
 use super::settings::{QUESTION, Settings};
 use crate::cluster::{NodeId, NodeName, Reply, SlotSet, Topology};
 use crate::resp::{Client, RespError};
@@ -43,7 +42,7 @@ pub(super) struct Taken {
 pub(super) async fn take(
     client: &Client,
     plan: &Plan,
-    until: Instant,
+    until: &Deadline,
 ) -> Result<Taken, AdminError> {
     let taken = first_answer(client, until).await?;
     let mut commands: Vec<Vec<String>> = Vec::new();
@@ -65,9 +64,8 @@ pub(super) async fn take(
     if !plan.slots.is_empty() {
         commands.push(add_slots_range(&plan.slots));
     }
-    let left = until
-        .saturating_duration_since(Instant::now())
-        .max(FIRST_ANSWER);
+    let _asking = until.hold();
+    let left = until.left().max(FIRST_ANSWER);
     let replies = client.pipeline_within(&commands, left).await?;
     for (command, reply) in commands.iter().zip(replies) {
         let Reply::Error(error) = reply else { continue };
@@ -84,18 +82,18 @@ pub(super) async fn take(
     Ok(taken)
 }
 
-async fn first_answer(client: &Client, until: Instant) -> Result<Taken, AdminError> {
+async fn first_answer(client: &Client, until: &Deadline) -> Result<Taken, AdminError> {
     let questions = [
         words(["CLUSTER", "NODES"]),
         words(["DBSIZE"]),
         words(QUESTION),
     ];
     loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let not_yet = match client
-            .pipeline_within(&questions, left.clamp(LAST_ANSWER, FIRST_ANSWER))
-            .await
-        {
+        let limit = until.left().clamp(LAST_ANSWER, FIRST_ANSWER);
+        let asking = until.hold();
+        let replies = client.pipeline_within(&questions, limit).await;
+        drop(asking);
+        let not_yet = match replies {
             Ok(replies) => match fresh_id(client.address().name.clone(), &replies)? {
                 Some(id) => {
                     let settings = Settings::read(replies.get(2).unwrap_or(&Reply::Nil))
@@ -109,10 +107,10 @@ async fn first_answer(client: &Client, until: Instant) -> Result<Taken, AdminErr
             },
             Err(error) => error,
         };
-        if Instant::now() + POLL >= until {
+        if until.is_past_in(POLL) {
             return Err(not_yet.into());
         }
-        sleep(POLL).await;
+        until.pause(POLL).await;
     }
 }
 

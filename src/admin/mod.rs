@@ -3,6 +3,7 @@
 
 mod agreement;
 mod create;
+mod deadline;
 mod fresh;
 mod given_keys;
 mod reset;

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
 
 use super::AdminError;
 use super::agreement::POLL;
+use super::deadline::Deadline;
 use super::fresh::fresh_id;
 use super::settings::{QUESTION, Settings};
 use crate::cluster::{ClusterInfo, Info, NodeName, Reply};
@@ -73,7 +73,7 @@ pub async fn reset(
     nodes: BTreeMap<NodeName, Option<Settings>>,
     limit: Duration,
 ) -> BTreeMap<NodeName, Result<Settings, AdminError>> {
-    let until = Instant::now() + limit;
+    let until = Deadline::after(limit, book);
     let mut results = BTreeMap::new();
     let mut resetting = JoinSet::new();
     for (name, start) in nodes {
@@ -87,7 +87,8 @@ pub async fn reset(
         let node = name.clone();
         results.insert(name.clone(), Err(AdminError::NotFresh { node, why }));
         let client = Client::new(address.clone(), EXCHANGE);
-        resetting.spawn(async move { (name, reset_one(&client, start, until).await) });
+        let until = until.clone();
+        resetting.spawn(async move { (name, reset_one(&client, start, &until).await) });
     }
     let mut shards = BTreeSet::new();
     while let Some(done) = resetting.join_next().await {
@@ -110,13 +111,14 @@ pub async fn reset(
 async fn reset_one(
     client: &Client,
     start: Option<Settings>,
-    until: Instant,
+    until: &Deadline,
 ) -> Result<(Settings, Option<String>), AdminError> {
     let refused = |command: String, reply: String| AdminError::Refused {
         node: client.address().name.clone(),
         command,
         reply,
     };
+    let asking = until.hold();
     let now = Settings::read(&client.call(&QUESTION).await?)
         .map_err(|why| refused(QUESTION.join(" "), why))?;
     let start = start.unwrap_or_else(|| now.clone());
@@ -131,16 +133,20 @@ async fn reset_one(
             return Err(refused(command.join(" "), error));
         }
     }
+    drop(asking);
     loop {
-        let not_yet = match attempt(client, &start).await? {
+        let asking = until.hold();
+        let attempted = attempt(client, &start).await?;
+        drop(asking);
+        let not_yet = match attempted {
             Ok(shard) => return Ok((start, shard)),
             Err(why) => why,
         };
-        if Instant::now() + POLL >= until {
+        if until.is_past_in(POLL) {
             let node = client.address().name.clone();
             return Err(AdminError::NotFresh { node, why: not_yet });
         }
-        sleep(POLL).await;
+        until.pause(POLL).await;
     }
 }
 

@@ -1,32 +1,45 @@
 //! Where nodes live.
 
+mod application;
 pub(crate) mod bounded;
-mod clock;
+mod choice;
+mod database;
 pub mod docker;
+pub mod leash;
 mod lock_file;
 pub mod postgres;
 mod process;
+pub mod sim;
 pub mod standing;
+mod subnet;
+mod terms;
+mod words;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::NodeName;
 use crate::lab::action::{Action, Limits, Output};
 use crate::resp::AddressBook;
 
-pub use clock::RealClock;
+pub use crate::resp::{Clock, RealClock};
+pub use choice::{Choice, for_course, for_run};
 pub use docker::{Docker, DockerOptions};
+pub use sim::{Sim, SimOptions};
 
 /// An environment for one run: it makes nodes, changes them as a lab's commands say, and removes everything that it made.
 #[async_trait]
 pub trait Backend: Send + Sync {
     /// `docker`, `local` or `sim`.
     fn name(&self) -> &'static str;
+
+    /// Whether another environment is made as quickly as this one could be made as good as new: then no lab has to use what another lab has left.
+    fn is_made_in_no_time(&self) -> bool {
+        false
+    }
 
     /// The time that this environment lives in.
     fn clock(&self) -> Arc<dyn Clock>;
@@ -68,6 +81,36 @@ pub trait Backend: Send + Sync {
         })
     }
 
+    /// Makes PostgreSQL, if it does not run, and its database: empty, with an owner who is not a superuser, whatever was there before.
+    /// Returns the URL by which that owner reaches it from this machine. From then on the application is told of it.
+    ///
+    /// # Errors
+    /// `Unavailable` when there can't be one here, with what to install or to fetch; `Broken`; `Cancelled`.
+    async fn make_postgres(&self, cancel: &CancellationToken) -> Result<String, BackendError> {
+        let _ = cancel;
+        Err(BackendError::Unavailable {
+            what: format!("the backend {} has no PostgreSQL", self.name()),
+            help: "run this lab on containers: `--backend docker`".to_owned(),
+        })
+    }
+
+    /// Removes PostgreSQL with all that is in it. Where there is none, that is what was wanted.
+    ///
+    /// # Errors
+    /// `Broken` when it resists; `Cancelled`.
+    async fn remove_postgres(&self, cancel: &CancellationToken) -> Result<(), BackendError> {
+        let _ = cancel;
+        Ok(())
+    }
+
+    /// How PostgreSQL is, by the environment's own word.
+    ///
+    /// # Errors
+    /// When the environment can't say.
+    async fn postgres(&self) -> Result<Life, BackendError> {
+        Ok(Life::Absent)
+    }
+
     /// What really is done for `action`, for `-v`: the command line with the environment's own names.
     fn explain(&self, action: &Action) -> String;
 
@@ -82,7 +125,7 @@ pub trait Backend: Send + Sync {
 }
 
 /// A node, by the word of the environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeState {
     /// Which.
     pub name: NodeName,
@@ -91,7 +134,7 @@ pub struct NodeState {
 }
 
 /// How a node is, by the word of the environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Life {
     /// Never made, or removed.
@@ -102,15 +145,6 @@ pub enum Life {
     Paused,
     /// Its process ended, with this exit code.
     Exited(i64),
-}
-
-/// The time that an environment lives in. Zero is an arbitrary moment before the run.
-#[async_trait]
-pub trait Clock: Send + Sync {
-    /// Time since zero.
-    fn now(&self) -> Duration;
-    /// Returns when `now()` has reached `moment`.
-    async fn sleep_until(&self, moment: Duration);
 }
 
 /// Why an environment could not do what was asked. Each names what is wrong and what to do next.

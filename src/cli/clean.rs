@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use labrunner::backend::docker::clean::{COURSE, CleanReport, clean, clean_runs};
+use labrunner::backend::docker::is_installed;
 use labrunner::backend::postgres::left;
-use labrunner::backend::standing::Standing;
+use labrunner::backend::standing::{self, Standing};
 
 use super::exit_code::Exit;
 use super::output::{Output, count, say};
@@ -38,8 +39,29 @@ pub fn run(arguments: &Arguments, _output: Output) -> Exit {
         Err(exit) => return exit,
     };
     let runs: Vec<&str> = arguments.runs.iter().map(String::as_str).collect();
-    // These need no engine, so they are removed where there is none.
+    let simulated = match runs.is_empty() || runs.contains(&COURSE) {
+        true => runtime.block_on(standing::clean_simulated(
+            &arguments.state_dir,
+            arguments.all,
+        )),
+        false => Ok(false),
+    };
+    let simulated = match simulated {
+        Ok(simulated) => simulated,
+        Err(error) => return super::tell(error),
+    };
+    if simulated {
+        say("removed the environment of `labrunner up`, whose nodes were simulated");
+    }
+    // These need no engine, so they are removed where there is none. That of an environment went with it.
     let servers = clean_servers(&runs, arguments.all);
+    // Where no docker is, nothing of docker's is left; and a simulated run leaves nothing, however it ends.
+    if !is_installed() && runs.iter().all(|run| *run == COURSE) {
+        if !simulated && servers == 0 {
+            say("nothing to remove (there is no docker here)");
+        }
+        return Exit::Passed;
+    }
     let cleaned = runtime.block_on(async {
         if runs.is_empty() {
             clean(arguments.all).await

@@ -54,6 +54,9 @@ async fn remove(arguments: &Arguments) -> Result<CourseRemains, BackendError> {
 }
 
 fn in_words(remains: &CourseRemains) -> String {
+    if remains.simulated && remains.containers == 0 {
+        return "removed the environment: its simulated nodes have ended".to_owned();
+    }
     if remains.containers == 0 && remains.networks == 0 {
         return match &remains.others {
             None => "no environment stands here: there is nothing to remove".to_owned(),

@@ -4,6 +4,7 @@ mod app;
 mod check;
 mod clean;
 mod cluster;
+mod do_line;
 mod down;
 mod exit_code;
 mod faults;
@@ -14,6 +15,7 @@ mod redis_cli;
 mod run;
 mod schema;
 mod signals;
+mod simulate;
 mod status;
 mod up;
 
@@ -100,6 +102,8 @@ enum Command {
     Status(status::Arguments),
     /// Remove the environment that `labrunner up` made
     Down(down::Arguments),
+    /// Stop, start, freeze, cut off or remove nodes of the environment that stands, by docker's commands
+    Do(do_line::Arguments),
     /// Find everything that is wrong with labs, without running them
     Check(check::Arguments),
     /// Print the JSON Schema of a lab, for completion in editors
@@ -110,6 +114,9 @@ enum Command {
     Clean(clean::Arguments),
     /// Reserve seats of events: the application of the course
     App(Box<app::Arguments>),
+    /// Be the process of the simulated nodes that `labrunner up --backend sim` leaves behind
+    #[command(hide = true)]
+    Simulate(simulate::Arguments),
     /// Send commands to Redis, make and change a cluster: redis-cli 7.0, for machines that have none
     RedisCli(redis_cli::Arguments),
 }
@@ -148,6 +155,9 @@ fn tell(error: BackendError) -> Exit {
 
 /// Parses the arguments and does what they say; with `as_app` they are those of the application alone.
 pub fn main(as_app: bool) -> ExitCode {
+    if !labrunner::backend::leash::heed() {
+        return Exit::Interrupted.into();
+    }
     let arguments = match as_app {
         false => Arguments::try_parse(),
         true => AppArguments::try_parse().map(|arguments| Arguments {
@@ -174,11 +184,13 @@ pub fn main(as_app: bool) -> ExitCode {
         Command::Up(arguments) => up::run(&arguments, output).into(),
         Command::Status(arguments) => status::run(&arguments, output).into(),
         Command::Down(arguments) => down::run(&arguments).into(),
+        Command::Do(arguments) => do_line::run(&arguments).into(),
         Command::Check(arguments) => check::run(&arguments, output).into(),
         Command::Schema(arguments) => schema::run(&arguments).into(),
         Command::Cluster(arguments) => cluster::run(&arguments, output).into(),
         Command::Clean(arguments) => clean::run(&arguments, output).into(),
         Command::App(arguments) => app::run(*arguments, output),
+        Command::Simulate(arguments) => simulate::run(&arguments).into(),
         Command::RedisCli(arguments) => redis_cli::run(arguments),
     });
     result.unwrap_or_else(|_| Exit::Bug.into())

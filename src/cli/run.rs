@@ -2,14 +2,13 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use clap::Args;
-use labrunner::backend::docker::{Docker, DockerOptions};
-use labrunner::backend::{Backend, BackendError};
+use labrunner::backend::{Backend, BackendError, Choice, DockerOptions, SimOptions, for_run};
 use labrunner::engine::event::Event;
 use labrunner::engine::{self, Events, Interrupt, Maker};
 use labrunner::lab::Lab;
@@ -42,13 +41,18 @@ pub struct Arguments {
     #[command(flatten)]
     nodes: Nodes,
 
-    /// The network's first three numbers, such as 172.30.0, in place of one that is free
+    /// With docker: the network's first three numbers, such as 172.30.0, in place of one that is free
     #[arg(long, value_name = "A.B.C", value_parser = three_numbers)]
     subnet: Option<String>,
 
-    /// The first of the eight host ports, such as 7001, in place of ports that are free
+    /// With docker: the first of the eight host ports, such as 7001, in place of ports that are free
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65528))]
     first_port: Option<u16>,
+
+    /// With simulated nodes: a PostgreSQL server that is there already, for labs that need one, in place of one that is started and thrown away. A database of the run's
+    /// own is made on it and removed again; nothing else on it is touched
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
 
     /// Where the journal is written, in place of .labrunner/journals
     #[arg(long, value_name = "FILE")]
@@ -74,6 +78,29 @@ pub struct Arguments {
 
 /// Runs the labs.
 pub fn run(arguments: &Arguments, output: Output) -> Exit {
+    let docker_s = [
+        arguments.subnet.as_ref().map(|_| "--subnet"),
+        arguments.first_port.map(|_| "--first-port"),
+    ];
+    let docker_s: Vec<&str> = docker_s.into_iter().flatten().collect();
+    let choice = match arguments.nodes.choice(&docker_s) {
+        Ok(choice) => choice,
+        Err(what) => {
+            complain_with_help(&what, "leave it out, or leave `--backend sim` out");
+            return Exit::Usage;
+        }
+    };
+    let choice = match (&arguments.database_url, choice) {
+        (Some(_), Choice::Docker) => {
+            complain_with_help(
+                "--database-url names a PostgreSQL for simulated nodes, and containers have their own",
+                "leave it out, or what asks for containers",
+            );
+            return Exit::Usage;
+        }
+        (Some(_), _) => Choice::Sim,
+        (None, choice) => choice,
+    };
     let labs = match load_all(&arguments.files, output) {
         Ok(labs) => labs,
         Err(exit) => return exit,
@@ -104,10 +131,10 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
         let told = events.clone();
         tokio::spawn(signals::heed(
             interrupt.clone(),
-            "containers may be left: run `labrunner clean`",
+            "something may be left: run `labrunner clean`",
             move |times| told.emit(Event::Interrupted { times }),
         ));
-        run_labs(arguments, labs, &run, &events, &interrupt).await
+        run_labs(arguments, choice, labs, &run, &events, &interrupt).await
     });
     // What still hangs on a thread (a process that does not end) must not keep the command from ending.
     runtime.shutdown_background();
@@ -116,15 +143,20 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
 
 async fn run_labs(
     arguments: &Arguments,
+    choice: Choice,
     labs: Vec<Lab>,
     run: &str,
     events: &Arc<Events>,
     interrupt: &Interrupt,
 ) -> Exit {
-    let maker = DockerMaker {
+    let maker = EnvironmentMaker {
         run: run.to_owned(),
-        options: DockerOptions {
+        choice,
+        chosen: OnceLock::new(),
+        containers: DockerOptions {
             image: arguments.nodes.image(),
+            postgres: labs.iter().any(needs_postgres),
+            postgres_image: arguments.nodes.postgres_image(),
             pull: arguments.nodes.pull(),
             subnet: arguments.subnet.clone(),
             first_port: arguments.first_port,
@@ -132,6 +164,11 @@ async fn run_labs(
             // Whatever it is called by now, it is labrunner.
             app: std::env::current_exe().ok(),
             ..DockerOptions::default()
+        },
+        simulated: SimOptions {
+            program: std::env::current_exe().ok(),
+            database_url: arguments.database_url.clone(),
+            ..SimOptions::default()
         },
         events: events.clone(),
         made: AtomicUsize::new(0),
@@ -146,17 +183,28 @@ async fn run_labs(
     exit
 }
 
+/// Whether a lab that is run on containers starts with PostgreSQL.
+fn needs_postgres(lab: &Lab) -> bool {
+    let is_skipped = lab.skip_on.iter().any(|skip| skip.backend == "docker");
+    let given = lab.given.as_ref().filter(|_| !is_skipped);
+    given.is_some_and(|given| given.postgres.is_some())
+}
+
 /// Makes the environments of a run.
-struct DockerMaker {
+struct EnvironmentMaker {
     run: String,
+    choice: Choice,
+    /// What the first was made with, and so all are.
+    chosen: OnceLock<Choice>,
     /// Of each, but for its id.
-    options: DockerOptions,
+    containers: DockerOptions,
+    simulated: SimOptions,
     events: Arc<Events>,
     made: AtomicUsize,
 }
 
 #[async_trait]
-impl Maker for DockerMaker {
+impl Maker for EnvironmentMaker {
     async fn make(&self) -> Result<Arc<dyn Backend>, BackendError> {
         let before = self.made.fetch_add(1, Ordering::Relaxed);
         // Each has a name of its own: of the one before, something may have resisted its removal.
@@ -164,18 +212,24 @@ impl Maker for DockerMaker {
             0 => self.run.clone(),
             _ => format!("{}-{}", self.run, before + 1),
         };
-        let docker = Docker::prepare(DockerOptions {
+        let containers = DockerOptions {
             run,
-            ..self.options.clone()
-        })
-        .await?;
-        if before == 0 {
+            ..self.containers.clone()
+        };
+        let choice = *self.chosen.get().unwrap_or(&self.choice);
+        let (backend, why) = for_run(choice, containers, self.simulated.clone()).await?;
+        let chosen = match backend.name() {
+            "sim" => Choice::Sim,
+            // One that was chosen downloads nothing either.
+            _ => choice,
+        };
+        if self.chosen.set(chosen).is_ok() {
             self.events.emit(Event::BackendChosen {
-                backend: docker.name(),
-                why: docker.why().to_owned(),
+                backend: backend.name(),
+                why,
             });
         }
-        Ok(Arc::new(docker))
+        Ok(backend)
     }
 }
 

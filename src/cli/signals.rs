@@ -26,6 +26,25 @@ pub async fn each(mut wished: impl FnMut()) {
     }
 }
 
+/// Calls `wished` at Ctrl-C and a polite kill. A terminal that is closed ends nothing: whoever was started from it goes on.
+pub async fn each_but_hang_up(mut wished: impl FnMut()) {
+    let listen = |kind| signal(kind);
+    let (Ok(mut ctrl_c), Ok(mut terminate), Ok(mut hang_up)) = (
+        listen(SignalKind::interrupt()),
+        listen(SignalKind::terminate()),
+        listen(SignalKind::hangup()),
+    ) else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = ctrl_c.recv() => wished(),
+            _ = terminate.recv() => wished(),
+            _ = hang_up.recv() => {}
+        }
+    }
+}
+
 /// Passes each wish to end on to `interrupt`; `heard` is told how often. The third wish is heeded at once; `left` says then what to do
 /// about what is left.
 pub async fn heed(interrupt: Interrupt, left: &str, heard: impl Fn(u32)) {

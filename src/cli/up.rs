@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
+use labrunner::backend::Choice;
 use labrunner::engine::event::{Event, Stamped};
 use labrunner::engine::standing::{self, How, NotUp, State, Up, UpOptions};
 use labrunner::engine::{Events, Interrupt};
@@ -14,13 +15,16 @@ use labrunner::report::{self, Journal, Reporter, Terminal, Verbosity};
 use super::exit_code::Exit;
 use super::faults::load_all;
 use super::options::{Handle, Nodes};
-use super::output::{Output, complain, say};
+use super::output::{Output, complain, complain_with_help, say};
 use super::{runtime, signals, tell};
 
 const EXAMPLES: &str = "\
 The containers have the course's names (redis-1 to redis-8, toolbox), addresses (172.30.0.11 to
 .18) and ports (7001 to 7008), so that what the course says can be typed in any terminal. There can
 be one such environment on a machine.
+
+With `--backend sim`, and where there is no docker, the nodes are simulated in a process that goes
+on in the background. They are at 127.0.0.1, at the same ports.
 
 Typed again, it starts the containers again if the machine was restarted, and changes nothing
 otherwise.
@@ -47,6 +51,10 @@ pub struct Arguments {
     #[command(flatten)]
     nodes: Nodes,
 
+    /// The port of PostgreSQL on this machine, for labs that have it, in place of the course's 5432
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    postgres_port: Option<u16>,
+
     #[command(flatten)]
     handle: Handle,
 
@@ -62,6 +70,13 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
         Ok(labs) => labs.into_iter().next(),
         Err(exit) => return exit,
     };
+    let choice = match arguments.nodes.choice(&[]) {
+        Ok(choice) => choice,
+        Err(what) => {
+            complain_with_help(&what, "leave it out, or leave `--backend sim` out");
+            return Exit::Usage;
+        }
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
@@ -72,10 +87,10 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
     let up = runtime.block_on(async {
         tokio::spawn(signals::heed(
             interrupt.clone(),
-            "containers may be left: run `labrunner down`",
+            "something may be left: run `labrunner down`",
             |_| {},
         ));
-        standing::up(options(arguments, lab), &events, &interrupt).await
+        standing::up(options(arguments, choice, lab), &events, &interrupt).await
     });
     // What still hangs on a thread must not keep the command from ending.
     runtime.shutdown_background();
@@ -103,14 +118,18 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
     }
 }
 
-fn options(arguments: &Arguments, lab: Option<Lab>) -> UpOptions {
+fn options(arguments: &Arguments, choice: Choice, lab: Option<Lab>) -> UpOptions {
     let command = match &lab {
         Some(lab) => format!("labrunner up {}", lab.source.name()),
         None => "labrunner up".to_owned(),
     };
     UpOptions {
+        backend: choice,
+        program: std::env::current_exe().ok(),
         lab,
         image: arguments.nodes.image(),
+        postgres_image: arguments.nodes.postgres_image(),
+        postgres_port: arguments.postgres_port,
         pull: arguments.nodes.pull(),
         state_dir: arguments.handle.state_dir.clone(),
         command,
@@ -127,7 +146,7 @@ fn tell_up(up: &Up, output: Output) -> Exit {
         (How::Made, State::Well) => "The environment stands.",
         (How::Made, _) => "The environment stands, but it is not well.",
         (How::StartedAgain, State::Well) => {
-            "The environment stands again: its containers were stopped, and are started."
+            "The environment stands again: its nodes were stopped, and are started."
         }
         (How::StartedAgain, _) => "The environment stands again, but it is not well.",
         (How::StoodAlready, State::Well) => "The environment stands already; nothing was changed.",

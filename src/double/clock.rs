@@ -93,6 +93,15 @@ impl Clock {
         }
     }
 
+    /// A moment of this clock as time since 1970.
+    pub(super) fn unix_at(&self, moment: Duration) -> Duration {
+        let zero = match &*self.0 {
+            Kind::Natural { unix, .. } | Kind::Leaping { unix, .. } => *unix,
+            Kind::Stepped { .. } => STEPPED_ZERO,
+        };
+        zero.saturating_add(moment)
+    }
+
     /// A leaping clock leaps to this moment, a stepped one steps there, in microseconds since 1970; if that is past already, or the clock is a natural one, nothing
     /// happens. Nobody who waits in the kernel is woken.
     pub(super) fn leap_to(&self, moment: i64) {
@@ -110,6 +119,11 @@ impl Clock {
                 });
             }
         }
+    }
+
+    /// Whether it can't be moved at all.
+    pub(super) fn is_natural(&self) -> bool {
+        matches!(&*self.0, Kind::Natural { .. })
     }
 
     /// Whether it moves only when it is told to.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::database;
 use super::environment::Environment;
 use super::event::Event;
 use super::given;
@@ -105,7 +106,7 @@ async fn make_start(
         Some(given) => given::make(world, environment, given, started).await,
         None if environment.is_used() => {
             reuse::make_ready(world, environment, &[]).await?;
-            Ok(())
+            database::make(world, environment, None).await
         }
         None => Ok(environment.start(&[], &world.interrupt.soft).await?),
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::traces::{self, Touched, Trace};
 use crate::admin::Settings;
-use crate::backend::{Backend, BackendError, Clock, NodeState};
+use crate::backend::{Backend, BackendError, Clock, Life, NodeState};
 use crate::cluster::NodeName;
 use crate::lab::action::{Action, Limits, NodeChange, Output};
 use crate::resp::AddressBook;
@@ -20,6 +20,8 @@ pub(super) struct Environment {
     /// Nodes of which nothing is known are not here.
     nodes: Mutex<BTreeMap<NodeName, Known>>,
     used: AtomicBool,
+    /// Whether PostgreSQL was made in it, and not removed.
+    postgres: AtomicBool,
 }
 
 /// What is known of a node since it was made, or reset.
@@ -53,12 +55,18 @@ impl Environment {
             backend,
             nodes: Mutex::default(),
             used: AtomicBool::new(false),
+            postgres: AtomicBool::new(false),
         }
     }
 
     /// Whether anything was made in it.
     pub fn is_used(&self) -> bool {
         self.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is a PostgreSQL in it that a lab has asked for.
+    pub fn has_postgres(&self) -> bool {
+        self.postgres.load(Ordering::Relaxed)
     }
 
     /// What is known of a node.
@@ -102,6 +110,10 @@ impl Environment {
 impl Backend for Environment {
     fn name(&self) -> &'static str {
         self.backend.name()
+    }
+
+    fn is_made_in_no_time(&self) -> bool {
+        self.backend.is_made_in_no_time()
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
@@ -154,6 +166,22 @@ impl Backend for Environment {
             self.note_fresh(node, None);
         }
         Ok(())
+    }
+
+    async fn make_postgres(&self, cancel: &CancellationToken) -> Result<String, BackendError> {
+        self.used.store(true, Ordering::Relaxed);
+        self.postgres.store(true, Ordering::Relaxed);
+        self.backend.make_postgres(cancel).await
+    }
+
+    async fn remove_postgres(&self, cancel: &CancellationToken) -> Result<(), BackendError> {
+        self.backend.remove_postgres(cancel).await?;
+        self.postgres.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn postgres(&self) -> Result<Life, BackendError> {
+        self.backend.postgres().await
     }
 
     fn explain(&self, action: &Action) -> String {

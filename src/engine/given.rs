@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::database;
 use super::environment::Environment;
 use super::event::Event;
 use super::reuse;
@@ -11,7 +12,7 @@ use super::world::World;
 use crate::admin::{self, Created, GivenKeys, Origin, Shape};
 use crate::backend::{Backend, BackendError};
 use crate::cluster::{NodeName, ServerVersion};
-use crate::lab::model::{Check, CheckKind, Given};
+use crate::lab::model::{Check, CheckKind, Given, GivenPostgres};
 use crate::lab::quantity::{Comparison, Relation, Unit};
 use crate::lab::source::Span;
 use crate::resp::Client;
@@ -73,7 +74,12 @@ async fn make_all(
         Vec::new()
     };
     world.note_started(&kept);
-    let created = create(world, environment, given, &nodes, &kept).await?;
+    let (created, database) = tokio::join!(
+        create(world, environment, given, &nodes, &kept),
+        database::make(world, environment, given.postgres),
+    );
+    let created = created?;
+    database?;
     for (node, settings) in created.settings {
         environment.note_fresh(&node, Some(settings));
     }
@@ -250,5 +256,9 @@ pub(super) fn in_words(given: &Given) -> String {
         count(given.replicas.len(), "replica"),
     ];
     words.extend(given.keys.map(|keys| count(keys.count as usize, "key")));
+    words.extend(given.postgres.map(|state| match state {
+        GivenPostgres::Empty => "an empty database".to_owned(),
+        GivenPostgres::Migrated => "the application's database".to_owned(),
+    }));
     words.join(", ")
 }

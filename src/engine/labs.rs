@@ -58,7 +58,8 @@ pub async fn run_all(
             Ok(Found::Skipped(lab)) => lab.ending,
             Ok(Found::Environment(environment)) => {
                 let runs_here = |lab: &Arc<Lab>| skip_reason(lab, environment.name()).is_none();
-                let keep = !fresh && labs.iter().skip(at + 1).any(runs_here);
+                let reuses = !fresh && !environment.is_made_in_no_time();
+                let keep = reuses && labs.iter().skip(at + 1).any(runs_here);
                 let lab = lab.clone();
                 let (lab, left) =
                     run_in(lab, environment, Some(maker), keep, events, interrupt).await;

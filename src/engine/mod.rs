@@ -5,6 +5,7 @@ mod begin;
 mod check;
 mod coming_true;
 mod command;
+mod database;
 mod environment;
 pub mod event;
 pub mod events;

@@ -182,6 +182,12 @@ fn tell_start(lab: &Lab, events: &Events) {
     });
 }
 
+/// Whether a lab is run at natural speed throughout, even where time could be leapt over.
+fn takes_real_time(lab: &Lab) -> bool {
+    let lines = lab.steps.iter().filter_map(|step| step.run.as_ref());
+    lines.into_iter().any(|line| line.value.is_load_test())
+}
+
 /// Removes an environment, whatever happens. What could not be removed, if so.
 pub(super) async fn remove(environment: &Arc<Environment>) -> Vec<String> {
     let environment = environment.clone();
@@ -222,6 +228,8 @@ impl<'a> Course<'a> {
             return;
         }
         let lab = world.lab.clone();
+        // A load test measures real time, and what it meets is to take as long for everybody.
+        let _natural = takes_real_time(&lab).then(|| world.clock.hold());
         for (at, step) in lab.steps.iter().enumerate() {
             if world.interrupt.soft.is_cancelled() {
                 self.ending = Ending::Interrupted;

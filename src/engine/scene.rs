@@ -7,6 +7,7 @@ use super::names::Names;
 use super::world::World;
 use crate::backend::{Life, NodeState};
 use crate::cluster::{NodeName, SlotSet};
+use crate::lab::environment::POSTGRES;
 use crate::observe::Observation;
 use crate::resp::RespError;
 
@@ -41,7 +42,7 @@ pub(super) async fn look_around(world: &World) -> Found {
 }
 
 async fn look(world: &World) -> Found {
-    let (mut states, untold) = match world.backend.nodes().await {
+    let (mut states, untold) = match world.lives().await {
         Ok(states) => (states, None),
         Err(error) => (
             Vec::new(),
@@ -64,7 +65,7 @@ async fn look(world: &World) -> Found {
         && states.iter().any(may_be_dead)
     {
         tokio::time::sleep(STATES_PAUSE).await;
-        states = world.backend.nodes().await.unwrap_or_default();
+        states = world.lives().await.unwrap_or_default();
     }
     let names = world.names();
     let died = died(world, &states);
@@ -117,6 +118,9 @@ fn describe(state: &NodeState, observation: &Observation, names: &Names) -> Stri
         Life::Paused => return format!("{name}\tpaused"),
         Life::Absent => return format!("{name}\tnot there"),
         Life::Running => {}
+    }
+    if name.as_str() == POSTGRES {
+        return format!("{name}\truns");
     }
     let view = match observation.views.get(name) {
         Some(Ok(view)) => view,

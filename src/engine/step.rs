@@ -64,6 +64,8 @@ impl StepRun<'_> {
         .await?;
         let failover = Failover::prepare(world, step, &expect).await?;
         let goes_on = goes_on || failover.is_some();
+        // A probe's rate and its gaps are real time.
+        let _natural = step.probe.as_ref().map(|_| world.clock.hold());
         let probe = match &step.probe {
             Some(spec) => Some(probe::start(world, step, &spec.value).await?),
             None => None,

@@ -119,7 +119,7 @@ pub(super) fn in_one_sentence(trouble: Trouble) -> String {
 pub(super) async fn unseen_end(world: &Arc<World>) -> Option<Ending> {
     let states = {
         let world = world.clone();
-        guarded(async move { Ok(world.backend.nodes().await?) }).await
+        guarded(async move { Ok(world.lives().await?) }).await
     };
     let (what, help) = match states {
         Ok(states) => {

@@ -48,6 +48,8 @@ pub(super) fn of_action(action: &Action) -> (Touched, Trace) {
             Trace::Lasting("its links were changed".to_owned()),
         ),
         Action::RedisCli(call) => of_call(call),
+        // The database is made anew for every lab that has one.
+        Action::Psql(_) => (Touched::These(Vec::new()), Trace::Undone),
         // It reads and writes keys and runs scripts, and sets nothing.
         Action::App(_) => (Touched::All, Trace::Undone),
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::check::{Judged, Look, judge_state, needs};
+use super::check::{self, Judged, Look, judge_state, needs};
 use super::event::{Event, Place, RawReply, Verdict};
 use super::events::Events;
 use super::interrupt::Interrupt;
@@ -13,20 +13,22 @@ use super::names::Names;
 use super::scope::Scope;
 use super::trouble::Trouble;
 use crate::admin::GivenKeys;
-use crate::backend::{Backend, Clock};
+use crate::backend::{Backend, BackendError, Clock, NodeState};
 use crate::cluster::{NodeName, ServerVersion};
 use crate::lab::Lab;
 use crate::lab::action::{Action, NodeChange, Output, RedisCliCall};
-use crate::lab::environment::CourseNode;
+use crate::lab::environment::{CourseNode, POSTGRES};
 use crate::lab::model::{Check, CheckKind, Item, Step};
 use crate::lab::quantity::VersionRule;
 use crate::lab::source::Span;
 use crate::lab::target::Target;
-use crate::observe::{Needs, Observation, Observer, read_back};
+use crate::observe::{Needs, Observation, Observer, Rows, SqlObserver, read_back};
 use crate::resp::{AddressBook, Router};
 
 /// How long a node may take to answer when it is looked at. A frozen node holds up every look by this.
 const LOOK_DEADLINE: Duration = Duration::from_millis(500);
+/// How long the database may take to answer. One that is frozen holds up every look by this.
+const SQL_DEADLINE: Duration = Duration::from_secs(2);
 /// How long one operation on a key may take, redirections and retries included.
 const KEY_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -40,6 +42,8 @@ pub(super) struct World {
     pub book: AddressBook,
     pub router: Router,
     observer: Observer,
+    /// Of a lab that has a database.
+    sql: Mutex<Option<Arc<SqlObserver>>>,
     pub nodes: Vec<NodeName>,
     keys: Mutex<Option<GivenKeys>>,
     names: Mutex<Names>,
@@ -67,6 +71,7 @@ impl World {
             clock: backend.clock(),
             router: Router::new(book.clone(), KEY_DEADLINE),
             observer: Observer::new(book.clone(), LOOK_DEADLINE),
+            sql: Mutex::new(None),
             nodes: book.iter().map(|address| address.name.clone()).collect(),
             keys: Mutex::new(None),
             names: Mutex::new(Names::new(book.clone())),
@@ -158,11 +163,13 @@ impl World {
 
     /// Looks once at all that `checks` need.
     pub async fn look(&self, checks: &[&Check]) -> Look {
+        // From the first question to the last key: nobody's time passes by leaps meanwhile.
+        let _looking = self.clock.hold();
         let mut wanted = Needs::default();
         for check in checks {
             wanted.merge(needs(&check.kind, &self.nodes));
         }
-        let observation = self.observer.look(&wanted).await;
+        let (observation, sql) = tokio::join!(self.observer.look(&wanted), self.ask(checks));
         if !wanted.cluster.is_empty() {
             lock(&self.names).learn_from(&observation);
         }
@@ -177,7 +184,45 @@ impl World {
             }
             _ => None,
         };
-        Look { observation, keys }
+        Look {
+            observation,
+            keys,
+            sql,
+        }
+    }
+
+    /// Asks the database every query of `checks`, each once.
+    async fn ask(&self, checks: &[&Check]) -> BTreeMap<String, Result<Rows, String>> {
+        let queries: BTreeSet<String> = self.in_scope(None, |scope| {
+            let of_sql = checks.iter().filter_map(|check| match &check.kind {
+                // Why a query can't be asked is told by who decides the check.
+                CheckKind::Sql(test) => check::query(test, scope).ok(),
+                _ => None,
+            });
+            of_sql.collect()
+        });
+        let observer = lock(&self.sql).clone();
+        let mut answers = BTreeMap::new();
+        for query in queries {
+            let answer = match &observer {
+                Some(observer) => observer.ask(&query).await,
+                None => Err("there is no database".to_owned()),
+            };
+            answers.insert(query, answer);
+        }
+        answers
+    }
+
+    /// Takes note of where the lab's database is.
+    pub fn set_database(&self, url: &str) -> Result<(), Trouble> {
+        let observer = SqlObserver::new(url, SQL_DEADLINE).map_err(|what| {
+            Trouble::broken(
+                format!("the address of the database can't be read: {what}"),
+                "this is a bug of labrunner; please report it",
+            )
+        })?;
+        *lock(&self.sql) = Some(Arc::new(observer));
+        Ok(())
     }
 
     /// Looks at every node's view of the cluster.
@@ -208,7 +253,7 @@ impl World {
         lock(&self.names).learn_from(&observation);
         Look {
             observation,
-            keys: None,
+            ..Look::default()
         }
     }
 
@@ -251,6 +296,19 @@ impl World {
         }
     }
 
+    /// How the nodes are by the environment's own word, and PostgreSQL, where the lab has it.
+    pub async fn lives(&self) -> Result<Vec<NodeState>, BackendError> {
+        let mut states = self.backend.nodes().await?;
+        let given = self.lab.given.as_ref();
+        if given.is_some_and(|given| given.postgres.is_some()) {
+            states.push(NodeState {
+                name: NodeName::new(POSTGRES),
+                life: self.backend.postgres().await?,
+            });
+        }
+        Ok(states)
+    }
+
     /// Takes note of what an action is about to do to nodes, so that a node that dies by itself is told from one that was stopped.
     pub fn note_action(&self, action: &Action) {
         let ended = match action {
@@ -260,7 +318,9 @@ impl World {
                 nodes,
             } => nodes.clone(),
             Action::RedisCli(call) => ended_by(call, &self.nodes),
-            Action::Nodes { .. } | Action::Links { .. } | Action::App(_) => Vec::new(),
+            Action::Nodes { .. } | Action::Links { .. } | Action::App(_) | Action::Psql(_) => {
+                Vec::new()
+            }
         };
         let mut alive = lock(&self.alive);
         for node in ended {
@@ -379,6 +439,16 @@ pub(super) fn raw_replies(look: &Look) -> Vec<RawReply> {
             }
             Err(why) => add("(no answer)", why.to_string()),
         }
+    }
+    for (query, answer) in &look.sql {
+        replies.push(RawReply {
+            node: NodeName::new(POSTGRES),
+            command: query.clone(),
+            reply: match answer {
+                Ok(rows) => rows.to_string(),
+                Err(why) => why.clone(),
+            },
+        });
     }
     replies
 }

@@ -5,8 +5,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::environment::POSTGRES;
 use crate::cluster::NodeName;
 
 /// One thing for a backend to do.
@@ -16,7 +17,7 @@ pub enum Action {
     Nodes {
         /// What happens to the nodes.
         change: NodeChange,
-        /// The nodes, in the order typed; never empty.
+        /// The nodes, in the order typed; never empty. The service [`POSTGRES`](super::environment::POSTGRES) may be among them.
         nodes: Vec<NodeName>,
     },
     /// `docker network disconnect … redis-1` and its opposite.
@@ -30,10 +31,22 @@ pub enum Action {
     RedisCli(RedisCliCall),
     /// `./app …`.
     App(AppCall),
+    /// `psql …`.
+    Psql(PsqlCall),
+}
+
+impl Action {
+    /// Whether it starts, stops or changes PostgreSQL itself, and not what is in it.
+    pub fn changes_postgres(&self) -> bool {
+        match self {
+            Action::Nodes { nodes, .. } => nodes.iter().any(|node| node.as_str() == POSTGRES),
+            Action::Links { .. } | Action::RedisCli(_) | Action::App(_) | Action::Psql(_) => false,
+        }
+    }
 }
 
 /// A change of a node's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeChange {
     /// Made if it is not there, and started: `docker compose up -d`.
@@ -55,7 +68,7 @@ pub enum NodeChange {
 }
 
 /// A change of a node's links.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkChange {
     /// The node reaches nobody and nobody reaches it.
@@ -86,6 +99,15 @@ pub struct RedisCliCall {
 pub struct AppCall {
     /// The command and its options, as they stand behind `./app`.
     pub words: Vec<String>,
+}
+
+/// A call of psql. Which server, database and user it means is not said by it: these are the environment's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PsqlCall {
+    /// Options for what is printed and how, in order (`-t`, `-A`, `--csv`, …).
+    pub options: Vec<String>,
+    /// One statement.
+    pub statement: String,
 }
 
 /// The limits within which an action runs.

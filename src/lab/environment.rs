@@ -1,4 +1,5 @@
-//! The course's environment: the eight nodes that a lab can speak of, with the addresses that the course text gives them.
+//! The course's environment: the eight nodes that a lab can speak of, with the addresses that the course text gives them, and the
+//! service beside them.
 
 use crate::cluster::NodeName;
 
@@ -8,6 +9,25 @@ pub const NODES: u16 = 8;
 const PORT_BASE: u16 = 7000;
 /// The first three numbers of every node's address in the course text.
 pub const COURSE_SUBNET: &str = "172.30.0";
+
+/// The service that keeps what has to last: PostgreSQL. It is no node; a lab says by `given: {postgres: …}` that it needs it.
+pub const POSTGRES: &str = "postgres";
+/// The port of PostgreSQL.
+pub const POSTGRES_PORT: u16 = 5432;
+/// The last number of its address; the first three are those of [`COURSE_SUBNET`].
+pub const POSTGRES_HOST: u8 = 20;
+/// The user of the database, who is not a superuser; the password and the name of the database are the same.
+pub const POSTGRES_USER: &str = "app";
+
+/// `172.30.0.20`: the address of PostgreSQL in the course's network.
+pub fn postgres_ip() -> String {
+    format!("{COURSE_SUBNET}.{POSTGRES_HOST}")
+}
+
+/// Whether `name` is that of a node or of the service.
+pub fn is_there(name: &str) -> bool {
+    name == POSTGRES || CourseNode::named(name).is_some()
+}
 
 /// What a `${…}` can ask of a node, and what it gets.
 pub const ATTRIBUTES: [(&str, &str); 5] = [

@@ -185,6 +185,10 @@ fn given(tree: &Tree) -> Given {
                 hot_slot: number(keys, "hot_slot"),
             })
         }),
+        postgres: word(tree, "postgres").map(|state| match state {
+            "migrated" => GivenPostgres::Migrated,
+            _ => GivenPostgres::Empty,
+        }),
     }
 }
 
@@ -377,6 +381,17 @@ fn check_kind(kind: &str, body: &Tree) -> Option<CheckKind> {
             node: node(body, "node")?,
             to: node(body, "to"),
             moments: comparisons(body, &TIMELINE),
+        }),
+        "sql" => CheckKind::Sql(SqlTest {
+            query: template(body, "query")?,
+            value: template(body, "value"),
+            is: count("is"),
+            rows: count("rows"),
+            equals: body.get("equals").map(|rows| {
+                let rows = rows.items().iter();
+                rows.filter_map(|row| Template::parse(row.text()?).ok())
+                    .collect()
+            }),
         }),
         _ => return None,
     })

@@ -19,6 +19,7 @@ pub mod reference;
 pub mod schema;
 pub mod shape;
 pub mod source;
+pub mod sql;
 pub mod target;
 pub mod template;
 pub mod tree;

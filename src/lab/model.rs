@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::line::Line;
 use super::quantity::{Comparison, Pattern, VersionRule};
 use super::source::{Source, Span};
@@ -66,6 +68,18 @@ pub struct Given {
     pub replicas: Vec<(NodeName, NodeName)>,
     /// Keys to write.
     pub keys: Option<GivenKeysSpec>,
+    /// What PostgreSQL has; nothing for a lab that does without it.
+    pub postgres: Option<GivenPostgres>,
+}
+
+/// What is in the database that a lab starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivenPostgres {
+    /// Nothing.
+    Empty,
+    /// The application's tables, and nothing in them.
+    Migrated,
 }
 
 impl Given {
@@ -292,10 +306,12 @@ pub enum CheckKind {
     Probe(ProbeTest),
     /// When the moments of a failover were, counted from the start of the step's command.
     Timeline(TimelineTest),
+    /// What a query of PostgreSQL gives.
+    Sql(SqlTest),
 }
 
 impl CheckKind {
-    /// Whether it looks at what the command printed or how it ended. The others look at the cluster, and can look again.
+    /// Whether it looks at what the command printed or how it ended. The others look at the cluster or the database, and can look again.
     pub fn is_of_output(&self) -> bool {
         matches!(
             self,
@@ -303,7 +319,7 @@ impl CheckKind {
         )
     }
 
-    /// Whether it looks at the state of nodes, again and again if need be.
+    /// Whether it looks at the state of nodes or of the database, again and again if need be.
     pub fn is_of_state(&self) -> bool {
         !self.is_of_output() && !matches!(self, CheckKind::Probe(_) | CheckKind::Timeline(_))
     }
@@ -417,6 +433,21 @@ pub struct TimelineTest {
     pub to: Option<NodeName>,
     /// Moments with the time that each may have: `suspected`, `failed`, `promoted`, `recovered`.
     pub moments: Vec<(&'static str, Comparison)>,
+}
+
+/// What a query gives; at least one is there beside the query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SqlTest {
+    /// One statement that only looks.
+    pub query: Template,
+    /// Its one value is this.
+    pub value: Option<Template>,
+    /// Its one value is a number like this.
+    pub is: Option<Comparison>,
+    /// How many rows.
+    pub rows: Option<Comparison>,
+    /// These rows, in this order.
+    pub equals: Option<Vec<Template>>,
 }
 
 /// A learning point.

@@ -9,6 +9,7 @@ use super::line::app::table::{AppOption, COMMANDS, GLOBAL, REFUSED};
 use super::line::docker::VERBS;
 use super::line::grep::OPTIONS;
 use super::line::make::TARGETS;
+use super::line::psql;
 use super::line::redis_cli::{CLUSTER_OPTIONS, FILES, FLAGS, LOOKING, SUBCOMMANDS, VALUES};
 use super::quantity::Unit;
 
@@ -32,6 +33,13 @@ pub fn markdown() -> String {
             "{{grep}}",
             listed(OPTIONS.chars().map(|option| format!("-{option}"))),
         ),
+        (
+            "{{psql flags}}",
+            listed(both(&psql::FLAGS).chain([psql::CSV])),
+        ),
+        ("{{psql values}}", listed(both(&psql::VALUES))),
+        ("{{psql files}}", listed(both(&psql::FILES))),
+        ("{{sql looking}}", listed(super::sql::LOOKING)),
         ("{{app}}", app()),
         (
             "{{app options}}",
@@ -46,6 +54,11 @@ pub fn markdown() -> String {
         include_str!("reference.md").to_owned(),
         |text, (place, list)| text.replace(place, list.trim_end()),
     )
+}
+
+/// The short and the long name of each option.
+fn both<'o>(options: &'o [(&'o str, &'o str)]) -> impl Iterator<Item = &'o str> {
+    options.iter().flat_map(|(short, long)| [*short, *long])
 }
 
 fn listed<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> String {
@@ -115,6 +128,7 @@ fn shape(shape: &Shape) -> String {
         Shape::Text => "text".to_owned(),
         Shape::Template => "text with `${…}`".to_owned(),
         Shape::Line => "[a `run` line](#what-a-run-line-can-be)".to_owned(),
+        Shape::Query => "SQL with `${…}`".to_owned(),
         Shape::Pattern => "regular expression".to_owned(),
         Shape::Id => "name".to_owned(),
         Shape::Flag => "`true` or `false`".to_owned(),
@@ -209,6 +223,7 @@ fn docker() -> String {
     format!(
         "- `docker VERB NODE …` and `docker compose VERB NODE …`, where VERB is one of {verbs}.\n\
          - `docker compose up -d NODE …` makes nodes that are not there and starts them.\n\
+         - `postgres` can stand in all of these where a node can, in a lab with `given: {{postgres: …}}`.\n\
          - `docker network disconnect NETWORK NODE` cuts a node's links; `connect` heals them. There is one network, so its name is not looked at."
     )
 }

@@ -67,6 +67,10 @@ fn shape(of: &Shape) -> Value {
     match of {
         Shape::Text => json!({"type": ANY_TEXT, "pattern": "\\S"}),
         Shape::Template => json!({"type": ANY_TEXT}),
+        // A statement begins with a word, a parenthesis or a remark.
+        Shape::Query => {
+            json!({"type": "string", "pattern": "\\S", "examples": ["SELECT count(*) FROM reservations"]})
+        }
         Shape::Line => {
             // Of all signs in programs' names, the dot alone means something else in a pattern.
             let pattern = format!("^\\s*({})\\s", PROGRAMS.join("|").replace('.', "\\."));

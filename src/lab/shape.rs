@@ -10,6 +10,7 @@ use super::model::{JsonPart, JsonPath, SaveSource};
 use super::place::locate;
 use super::quantity::{Comparison, Pattern, Unit, VersionRule, parse_duration, parse_rate};
 use super::source::{Source, Span};
+use super::sql::Statement;
 use super::template::Template;
 use super::tree::{Entry, Kind, Tree};
 use crate::cluster::SlotSet;
@@ -314,6 +315,17 @@ fn read_word(text: &str, shape: &Shape) -> Result<(), Problem> {
             help: Some("`${name}` is a value, `$${` is a literal `${`".to_owned()),
             range: Some(fault.range),
         }),
+        Shape::Query => {
+            read_word(text, &Shape::Template)?;
+            Statement::read_query(text)
+                .map(drop)
+                .map_err(|fault| Problem {
+                    what: fault.what,
+                    label: fault.label,
+                    help: fault.help,
+                    range: Some(fault.range),
+                })
+        }
         Shape::Line | Shape::List(_) | Shape::Map { .. } | Shape::Table(_) => Ok(()),
         Shape::Pattern => text.parse::<Pattern>().map(drop).map_err(|what| {
             let help = text.contains("${").then(|| {
@@ -416,6 +428,7 @@ fn describe(shape: &Shape) -> &'static str {
     match shape {
         Shape::Text | Shape::Template => "text",
         Shape::Line => "a command line",
+        Shape::Query => "a statement of SQL",
         Shape::Pattern => "a regular expression",
         Shape::Id => "a name of small letters, digits and hyphens",
         Shape::Flag => "true or false",

@@ -1,4 +1,5 @@
-//! Watching nodes over RESP: every node's own view, the given keys read back, and the timeline of a failover.
+//! Watching nodes over RESP: every node's own view, the given keys read back, and the timeline of a failover. And looking into the
+//! database by a query.
 
 mod keys_report;
 mod observation;
@@ -6,6 +7,7 @@ mod observer;
 pub mod picture;
 #[cfg(test)]
 pub(crate) mod recorded;
+mod sql;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -14,5 +16,6 @@ mod who;
 pub use keys_report::{KeysReport, read_back};
 pub use observation::{Observation, Seen, View};
 pub use observer::{Needs, Observer};
+pub use sql::{Rows, SqlObserver};
 pub use timeline::{Recorder, RecorderError, Recording};
 pub use who::Who;

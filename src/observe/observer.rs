@@ -1,14 +1,14 @@
 //! Asking nodes what they see.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::{Observation, Seen, View};
 use crate::cluster::{ClusterInfo, Info, NodeName, ParseError, Reply, Topology};
-use crate::resp::{AddressBook, Client, RespError};
+use crate::resp::{AddressBook, Client, Clock, RespError};
 
 /// What has to be asked, so that a check of one INFO field costs one round trip to one node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +48,7 @@ impl Needs {
 pub struct Observer {
     clients: BTreeMap<NodeName, Client>,
     deadline: Duration,
+    clock: Arc<dyn Clock>,
 }
 
 impl Observer {
@@ -58,7 +59,11 @@ impl Observer {
             .iter()
             .map(|address| (address.name.clone(), Client::new(address.clone(), deadline)))
             .collect();
-        Observer { clients, deadline }
+        Observer {
+            clients,
+            deadline,
+            clock: book.clock().clone(),
+        }
     }
 
     /// Asks what is needed: all nodes at the same time, each node in one write.
@@ -66,7 +71,8 @@ impl Observer {
     /// Never fails as a whole: a node that does not answer, or answers what can't be read, has its error in the
     /// observation; so has a node that the book does not have.
     pub async fn look(&self, needs: &Needs) -> Observation {
-        let started = Instant::now();
+        let _asking = self.clock.hold();
+        let started = self.clock.now();
         let mut nodes = needs.nodes().into_iter();
         let mut observation = Observation::default();
         if let (Some(name), None) = (nodes.next(), nodes.next()) {
@@ -87,7 +93,7 @@ impl Observer {
                 }
             }
         }
-        observation.took = started.elapsed();
+        observation.took = self.clock.now().saturating_sub(started);
         observation
     }
 

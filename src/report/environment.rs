@@ -31,25 +31,38 @@ pub fn how_to_use(survey: &Survey, style: Style, width: usize) -> String {
     let mut lines = vec![String::new()];
     let one = survey.nodes.iter().find(|node| node.answers);
     let mut ways: Vec<(&str, String)> = Vec::new();
+    let simulated = survey.is_simulated();
+    // There is no docker that knows them.
+    let prefix = if simulated { "labrunner do " } else { "" };
     if let Some(node) = one {
         ways.push((
             "reach it",
             format!("redis-cli -p {} CLUSTER NODES", node.port),
         ));
-        ways.push((
-            "",
-            "(-c redirects to 172.30.0.11 to .18; on Linux that works)".to_owned(),
-        ));
-        ways.push((
-            "or inside",
-            format!(
-                "docker exec -it toolbox redis-cli -c -h {} -p {}",
-                node.name, node.port
-            ),
-        ));
+        if simulated {
+            ways.push((
+                "without it",
+                format!("labrunner redis-cli -c -p {}", node.port),
+            ));
+        } else {
+            ways.push((
+                "",
+                "(-c redirects to 172.30.0.11 to .18; on Linux that works)".to_owned(),
+            ));
+            ways.push((
+                "or inside",
+                format!(
+                    "docker exec -it toolbox redis-cli -c -h {} -p {}",
+                    node.name, node.port
+                ),
+            ));
+        }
         ways.push((
             "change it",
-            format!("docker stop {0}, docker start {0}", node.name),
+            format!(
+                "{prefix}docker stop {0}, {prefix}docker start {0}",
+                node.name
+            ),
         ));
     }
     if let Some(absent) = survey
@@ -60,16 +73,28 @@ pub fn how_to_use(survey: &Survey, style: Style, width: usize) -> String {
         let label = if one.is_some() { "" } else { "begin" };
         ways.push((
             label,
-            format!(
-                "docker compose up -d {}   (where docker-compose.yml is)",
-                absent.name
-            ),
+            match simulated {
+                true => format!("{prefix}docker compose up -d {}", absent.name),
+                false => format!(
+                    "docker compose up -d {}   (where docker-compose.yml is)",
+                    absent.name
+                ),
+            },
         ));
     }
     if one.is_some() {
         ways.push((
             "use it",
             "./app create-event --name Concert --seats 10   (or labrunner app …)".to_owned(),
+        ));
+    }
+    if let Some(postgres) = &survey.postgres {
+        ways.push((
+            "its data",
+            format!(
+                "PGPASSWORD=app psql -h 127.0.0.1 -p {} -U app -c 'SELECT now()'",
+                postgres.port
+            ),
         ));
     }
     ways.push((
@@ -112,7 +137,11 @@ fn heading(page: Page, survey: &Survey) -> Vec<String> {
             .seen_unix_seconds
             .saturating_sub(survey.made_unix_seconds),
     );
-    let mut parts = vec![survey.backend.clone(), format!("image {}", survey.image)];
+    let mut parts = vec![survey.backend.clone()];
+    parts.push(match survey.is_simulated() {
+        true => survey.image.clone(),
+        false => format!("image {}", survey.image),
+    });
     parts.extend(survey.server.clone());
     parts.push(together(&format!(
         "made {} UTC, {} ago",
@@ -135,7 +164,16 @@ fn heading(page: Page, survey: &Survey) -> Vec<String> {
 
 fn body(page: Page, survey: &Survey) -> Vec<String> {
     let shown = |node: &&NodeNow| node.life != LifeNow::Absent || node.member;
-    let rows: Vec<String> = survey.nodes.iter().filter(shown).map(row).collect();
+    let mut rows: Vec<String> = survey.nodes.iter().filter(shown).map(row).collect();
+    rows.extend(survey.postgres.as_ref().map(|postgres| {
+        let life = match postgres.life {
+            LifeNow::Absent => "removed",
+            LifeNow::Paused => "frozen",
+            LifeNow::Stopped => "stopped",
+            LifeNow::Running => "running",
+        };
+        format!("postgres\t{}\t{life}", postgres.port)
+    }));
     let mut lines: Vec<String> = page
         .table(&rows, page.width - 2)
         .iter()
@@ -282,7 +320,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::NodeName;
-    use crate::engine::standing::{LabOf, State};
+    use crate::engine::standing::{LabOf, PostgresNow, State};
     use crate::lab::environment::CourseNode;
 
     fn absent(node: CourseNode) -> NodeNow {
@@ -339,6 +377,11 @@ mod tests {
             made_unix_seconds: 1_700_000_000,
             seen_unix_seconds: 1_700_000_725,
             nodes,
+            postgres: Some(PostgresNow {
+                port: 5432,
+                life: LifeNow::Stopped,
+                exit: Some(0),
+            }),
             cluster: Some(ClusterNow {
                 ok: true,
                 masters: 3,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::clock::{Clock, RealClock};
 use crate::cluster::{Endpoint, NodeName};
 
 /// Where a node is: as the cluster announces it, and as this program reaches it.
@@ -20,18 +21,36 @@ pub struct Address {
 }
 
 /// The addresses of one environment, fixed when it is made. Cloning shares them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AddressBook {
     entries: Arc<Vec<Address>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Default for AddressBook {
+    fn default() -> Self {
+        AddressBook::new(Vec::new())
+    }
 }
 
 impl AddressBook {
     /// A book of these addresses, in this order. Names and announced addresses are meant to be different from each
-    /// other; where they are not, the first entry wins.
+    /// other; where they are not, the first entry wins. The nodes live in the machine's time.
     pub fn new(entries: Vec<Address>) -> Self {
+        AddressBook::with_clock(entries, Arc::new(RealClock::new()))
+    }
+
+    /// The same of nodes that live in the time of `clock`.
+    pub fn with_clock(entries: Vec<Address>, clock: Arc<dyn Clock>) -> Self {
         AddressBook {
             entries: Arc::new(entries),
+            clock,
         }
+    }
+
+    /// The time that the nodes live in: whoever waits for something of them waits by it.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// All addresses, in the order they were given in.

@@ -10,6 +10,7 @@
 mod address;
 mod batch;
 mod client;
+mod clock;
 mod convert;
 mod hash_tag;
 mod route_error;
@@ -20,6 +21,8 @@ mod typed;
 pub use address::{Address, AddressBook};
 pub use batch::Batch;
 pub use client::{Client, RespError};
+pub(crate) use clock::pause;
+pub use clock::{Clock, Hold, RealClock};
 pub(crate) use convert::reply;
 pub use hash_tag::hash_tag;
 pub use route_error::RouteError;

@@ -16,7 +16,7 @@ fn an_engine_that_does_not_answer_is_told() {
     };
     let desk = Desk::new();
     desk.write("lab.yaml", lab("", PING));
-    let mut command = desk.run_command(&["lab.yaml"]);
+    let mut command = desk.run_command(&["lab.yaml", "--backend", "docker"]);
     desk.start(command.env("DOCKER_HOST", "unix:///nonexistent.sock"))
         .end(LONG)
         .says(
@@ -54,7 +54,7 @@ fn no_compose_is_told() {
         .unwrap();
     std::fs::create_dir(desk.path().join("bin")).unwrap();
     std::os::unix::fs::symlink(client, desk.path().join("bin/docker")).unwrap();
-    let mut command = desk.run_command(&["lab.yaml"]);
+    let mut command = desk.run_command(&["lab.yaml", "--backend", "docker"]);
     desk.start(command.env("PATH", desk.path().join("bin")))
         .end(LONG)
         .says(

@@ -347,7 +347,7 @@ impl Backend for Environment {
                 Ok(ended(0, "", ""))
             }
             Action::App(call) => Ok(app(call)),
-            Action::Links { .. } => panic!("not built"),
+            Action::Links { .. } | Action::Psql(_) => panic!("not built"),
         }
     }
 
@@ -377,6 +377,7 @@ impl Backend for Environment {
             Action::Links { node, .. } => format!("links of {node}"),
             Action::RedisCli(call) => call.words.join(" "),
             Action::App(call) => format!("./app {}", call.words.join(" ")),
+            Action::Psql(call) => format!("psql {}", call.statement),
         }
     }
 

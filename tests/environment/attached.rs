@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use labrunner::backend::docker::course::CourseOptions;
-use labrunner::backend::standing::{self, EnvironmentLock, Phase, Standing};
+use labrunner::backend::standing::{self, Course, EnvironmentLock, Phase, Standing};
 use labrunner::backend::{Backend, Docker, Life};
 use labrunner::cluster::NodeName;
 use labrunner::lab::action::{Action, Limits, NodeChange, RedisCliCall};
@@ -38,7 +38,13 @@ async fn one_node(state: &Path) {
         ..CourseOptions::default()
     };
     let docker = Docker::prepare_course(options).await.unwrap();
-    let mut standing = Standing::begin(None, None, docker.image(), docker.lock_path().unwrap());
+    let mut standing = Standing::begin(
+        "docker",
+        None,
+        None,
+        docker.image(),
+        docker.lock_path().unwrap(),
+    );
     standing.write(state).unwrap();
     docker
         .start(&[NodeName::new("redis-1")], &CancellationToken::new())

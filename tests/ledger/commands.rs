@@ -279,6 +279,9 @@ async fn without_a_database_all_is_as_it_was() {
     call(&with(&["--pattern", "hope"]))
         .await
         .says(2, &["there is no pattern `hope`"]);
+    call(&["availability", "--event", &event, "--readers", "5"])
+        .await
+        .says(2, &["with --pattern cache-aside"]);
     call(&settle).await.says(0, &["is confirmed"]);
     for words in [
         &["migrate", "up"][..],
@@ -296,6 +299,75 @@ async fn without_a_database_all_is_as_it_was() {
     ])
     .await
     .says(2, &["no database is named"]);
+}
+
+/// An event that was made before there was a database, and a seat of it that was sold then.
+#[tokio::test]
+async fn a_database_that_comes_later() {
+    let Some(place) = Place::make("a_database_that_comes_later").await else {
+        return;
+    };
+    let create = ["create-event", "--name", "Gala", "--seats", "4", "--json"];
+    let created = place.call_at(None, &create).await.says(0, &[]).json();
+    let event = text(&created, "event").to_owned();
+    let mut held = Vec::new();
+    for user in ["ann", "ben", "cem"] {
+        let words = [
+            "reserve", "--event", &event, "--user", user, "--seats", "1", "--json",
+        ];
+        let json = place.call_at(None, &words).await.says(0, &[]).json();
+        held.push(text(&json, "reservation").to_owned());
+    }
+    let settle = |command: &'static str, user: &'static str, reservation: &str| {
+        [
+            command,
+            "--event",
+            &event,
+            "--reservation",
+            reservation,
+            "--user",
+            user,
+        ]
+        .map(str::to_owned)
+    };
+    let call = async |url: Option<&str>, words: [String; 7]| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        place.call_at(url, &words).await
+    };
+    call(None, settle("confirm", "ann", &held[0]))
+        .await
+        .says(0, &[]);
+    let url = place.database.url();
+    place.call(&["migrate", "up"]).await.says(0, &[]);
+    call(Some(&url), settle("cancel", "ben", &held[1]))
+        .await
+        .says(0, &["A2"]);
+    call(Some(&url), settle("confirm", "cem", &held[2]))
+        .await
+        .says(0, &["A3"]);
+    // What was sold before becomes the ledger's when it is confirmed once more.
+    call(Some(&url), settle("confirm", "ann", &held[0]))
+        .await
+        .says(0, &["A1"]);
+    let sales = place
+        .call(&["report", "sales", "--json"])
+        .await
+        .says(0, &[])
+        .json();
+    assert_eq!(
+        (&sales["sold"], &sales["events"][0]["name"]),
+        (&2.into(), &"Gala".into())
+    );
+    place
+        .call(&["availability", "--event", &event])
+        .await
+        .says(0, &["2 of 4 seats free, 0 held, 2 sold"]);
+    let shown = place
+        .call(&["ledger", "show", "--json"])
+        .await
+        .says(0, &[])
+        .json();
+    assert_eq!(shown["outbox"]["open"], 0);
 }
 
 #[tokio::test]

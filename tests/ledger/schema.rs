@@ -301,6 +301,29 @@ async fn a_migration_that_fails_leaves_nothing_half_done() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_not_there_and_then_there() {
+    let Some(database) = Database::make("a_database_that_is_not_there_and_then_there").await else {
+        return;
+    };
+    let name = format!("{}_later", database.name);
+    let settings = LedgerSettings::new(database.server.socket_url(&name));
+    let ledger = Ledger::open(&settings).unwrap();
+    let error = up(&ledger).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("there is no database {name}")),
+        "{error}"
+    );
+    let mut connection = database.connect().await;
+    let make = format!("CREATE DATABASE {name}");
+    connection.execute(AssertSqlSafe(make)).await.unwrap();
+    // The same one, which had been refused.
+    assert_eq!(up(&ledger).await.unwrap().len(), 6);
+    Ledger::connect(&settings).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_database_that_is_not_there_and_one_that_does_not_let_us_in() {
     let Some(database) =
         Database::make("a_database_that_is_not_there_and_one_that_does_not_let_us_in").await

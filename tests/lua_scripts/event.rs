@@ -26,6 +26,9 @@ pub struct Kept {
     pub state: String,
     pub token: u64,
     pub expires_ms: u64,
+    /// Of what a ledger has decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
 }
 
 /// All that is kept of an event, but for its operations.

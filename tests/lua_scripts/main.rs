@@ -11,6 +11,7 @@ mod contention;
 mod event;
 mod expiry;
 mod in_a_cluster;
+mod ledger;
 mod locks;
 mod model;
 mod rate_limits;

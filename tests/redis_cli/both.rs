@@ -11,10 +11,13 @@ use crate::support::skip;
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Which program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Which {
+    /// redis-cli 7.0.
     Real,
     Ours,
+    /// redis-cli 6.2.
+    Old,
 }
 
 /// What a call came to.
@@ -51,6 +54,13 @@ pub fn is_here(test: &str) -> bool {
             test,
             &format!("redis-cli is not 7.0, but {}", version.trim()),
         )
+}
+
+/// Where `.ci/servers` keeps redis-cli 6.2.
+fn old() -> std::path::PathBuf {
+    let servers = std::env::var_os("LABRUNNER_SERVERS").map(std::path::PathBuf::from);
+    let here = || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/servers");
+    servers.unwrap_or_else(here).join("redis-6.2.5/redis-cli")
 }
 
 /// Runs one of them with this on its standard input.
@@ -94,6 +104,7 @@ pub fn answer_all(answers: &[String], out: &Mutex<Vec<u8>>, mut say: impl FnMut(
 pub fn command<A: AsRef<std::ffi::OsStr>>(which: Which, args: &[A]) -> Command {
     let mut command = match which {
         Which::Real => Command::new("redis-cli"),
+        Which::Old => Command::new(old()),
         Which::Ours => {
             let mut command = Command::new(env!("CARGO_BIN_EXE_labrunner"));
             command.arg("redis-cli");

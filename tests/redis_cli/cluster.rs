@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use crate::both::{Said, Which, call, converse, is_here};
-use crate::nodes::{Nodes, named};
+use crate::nodes::{Kind, Nodes, named};
 use crate::server::Server;
 use crate::terminal::converse_at_terminal;
 use crate::words::{unescaped, words};
@@ -17,6 +17,8 @@ use crate::words::{unescaped, words};
 /// - `terminal: redis-cli …`: the same at a terminal, where `^D` is an answer too;
 /// - `N: …`: a command to node N, past its door;
 /// - `keys`: writes a hundred keys;
+/// - `real: …`: only on real nodes;
+/// - `disown SLOT…`: takes slots from their owners in the view of all nodes;
 /// - `kill N`: kills node N, and waits until node 1 knows that;
 /// - `settle`: waits until the nodes agree.
 pub struct Scenario {
@@ -39,11 +41,20 @@ pub const PLAIN: Scenario = Scenario {
 pub const CREATE: &str =
     "redis-cli --cluster create {a1} {a2} {a3} {a4} {a5} {a6} --cluster-replicas 1 --cluster-yes";
 
-/// What one of them said, told and left, a line a step.
-fn run(which: Which, scenario: &Scenario, source: Option<&Server>) -> Vec<(String, Vec<String>)> {
-    let mut nodes = Nodes::start(scenario.nodes, scenario.one_host, scenario.more);
+/// Lines of each step.
+type Told = Vec<(String, Vec<String>)>;
+
+/// What a program said, told and left on such nodes, a line a step.
+fn run(which: Which, kind: Kind, scenario: &Scenario, source: Option<&Server>) -> Told {
+    let mut nodes = Nodes::start(kind, scenario.nodes, scenario.one_host, scenario.more);
     let mut told = Vec::new();
-    for step in scenario.steps {
+    for whole in scenario.steps {
+        let real_only = whole.strip_prefix("real: ");
+        if real_only.is_some() && kind != Kind::Real {
+            told.push(((*whole).to_owned(), Vec::new()));
+            continue;
+        }
+        let step = real_only.unwrap_or(whole);
         let mut line = nodes.fill(step);
         if let Some(source) = source {
             line = line.replace("PORT", &source.port.to_string());
@@ -72,6 +83,8 @@ fn run(which: Which, scenario: &Scenario, source: Option<&Server>) -> Vec<(Strin
             let args = nodes.fill("-c -h {h1} -p {p1}");
             let said = call(Which::Real, &words(&args), input.as_bytes());
             assert_eq!(said.code, Some(0), "{said:?}");
+        } else if let Some(slots) = line.strip_prefix("disown ") {
+            nodes.disown(slots);
         } else if let Some(number) = line.strip_prefix("kill ") {
             nodes.kill(number.parse().unwrap());
         } else if line == "wait" {
@@ -93,7 +106,7 @@ fn run(which: Which, scenario: &Scenario, source: Option<&Server>) -> Vec<(Strin
                 .map(|line| mask.replace_all(line, "CHANCE").into_owned())
                 .collect();
         }
-        told.push(((*step).to_owned(), lines));
+        told.push(((*whole).to_owned(), lines));
     }
     told
 }
@@ -124,51 +137,122 @@ pub fn same(test: &str, scenario: &Scenario) {
     compare(scenario, None);
 }
 
-/// Plays a scenario with both, each on nodes of its own. Real nodes do not do the same twice: one may have heard of another a moment later. So a
-/// difference is shown, and counts if a second pair of runs has one as well; one that is the program's own is there each time.
+/// Plays a scenario several times, each on nodes of its own: the real redis-cli on real nodes is what all others have to do as well. Real nodes do not do the
+/// same twice: one may have heard of another a moment later. So a difference is shown, and counts if a second pair of runs has one as well; one that is the
+/// program's own, or the double's, is there each time.
 pub fn compare(scenario: &Scenario, source: Option<&Server>) {
-    let Some(first) = difference(scenario, source) else {
+    let first = differences(&pairs(), scenario, source);
+    if first.is_empty() {
         return;
-    };
-    eprintln!("once only, so far: {first}");
-    if let Some(second) = difference(scenario, source) {
-        panic!("{second}");
     }
-    let line = format!("DIFFERED ONCE, and not again: {first}\n");
-    // Not eprintln: what a test prints by that is shown only if it fails.
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    for (_, told) in &first {
+        eprintln!("once only, so far: {told}");
+    }
+    let again: Vec<Pair> = first.iter().map(|(pair, _)| *pair).collect();
+    let second = differences(&again, scenario, source);
+    let texts: Vec<&str> = second.iter().map(|(_, told)| told.as_str()).collect();
+    assert!(second.is_empty(), "{}", texts.join("\n\n"));
+    for (_, told) in &first {
+        let line = format!("DIFFERED ONCE, and not again: {told}\n");
+        // Not eprintln: what a test prints by that is shown only if it fails.
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+}
+
+/// A program on some nodes.
+type Side = (Which, Kind);
+/// What is right, and what has to be the same.
+type Pair = [Side; 2];
+
+/// What is compared: our program on real nodes, and the real one on nodes of the double. With `LABRUNNER_SCENARIOS=all` also our program on nodes of the double,
+/// and redis-cli 6.2 on both, if `.ci/servers` has fetched it.
+fn pairs() -> Vec<Pair> {
+    let right = (Which::Real, Kind::Real);
+    let mut pairs = vec![
+        [right, (Which::Ours, Kind::Real)],
+        [right, (Which::Real, Kind::Double)],
+    ];
+    if std::env::var("LABRUNNER_SCENARIOS").is_ok_and(|wish| wish == "all") {
+        pairs.push([right, (Which::Ours, Kind::Double)]);
+        pairs.push([(Which::Old, Kind::Real), (Which::Old, Kind::Double)]);
+    }
+    pairs
+}
+
+/// Those pairs that differ, and how. All sides run at once, where they do not share a server: most of what they do is to wait.
+fn differences(
+    pairs: &[Pair],
+    scenario: &Scenario,
+    source: Option<&Server>,
+) -> Vec<(Pair, String)> {
+    let mut sides: Vec<Side> = pairs.iter().flatten().copied().collect();
+    sides.sort_unstable();
+    sides.dedup();
+    let told: Vec<Told> = if source.is_some() {
+        let one = |&(which, kind): &Side| {
+            if let Some(source) = source {
+                source.reset();
+            }
+            run(which, kind, scenario, source)
+        };
+        sides.iter().map(one).collect()
+    } else {
+        std::thread::scope(|scope| {
+            let runs: Vec<_> = sides
+                .iter()
+                .map(|&(which, kind)| scope.spawn(move || run(which, kind, scenario, None)))
+                .collect();
+            runs.into_iter()
+                .map(|run| {
+                    run.join()
+                        .unwrap_or_else(|why| std::panic::resume_unwind(why))
+                })
+                .collect()
+        })
+    };
+    let of = |side: Side| &told[sides.iter().position(|other| *other == side).unwrap()];
+    let differ = pairs.iter().filter_map(|pair| {
+        let [right, other] = *pair;
+        // Nodes of the double bring each other keys without a connection.
+        let direct = right.1 == Kind::Double || other.1 == Kind::Double;
+        let told = difference(of(right), of(other), direct)?;
+        Some((*pair, format!("{right:?} against {other:?}: {told}")))
+    });
+    differ.collect()
 }
 
 /// The first step that differs.
-fn difference(scenario: &Scenario, source: Option<&Server>) -> Option<String> {
-    let [real, ours] = [Which::Real, Which::Ours].map(|which| {
-        if let Some(source) = source {
-            source.reset();
-        }
-        run(which, scenario, source)
-    });
-    for ((step, real), (_, ours)) in real.iter().zip(&ours) {
-        if real == ours {
+fn difference(right: &Told, other: &Told, direct: bool) -> Option<String> {
+    let kept = |lines: &[String]| -> Vec<String> {
+        // A node that brings keys keeps its connection for ten seconds: whether it says SELECT again is a matter of time.
+        let told = |line: &&String| {
+            !line.ends_with(": SELECT 0") && !(direct && line.contains(": RESTORE-ASKING "))
+        };
+        lines.iter().filter(told).cloned().collect()
+    };
+    for ((step, right), (_, other)) in right.iter().zip(other) {
+        let (right, other) = (kept(right), kept(other));
+        if right == other || step.starts_with("real: ") && (right.is_empty() || other.is_empty()) {
             continue;
         }
-        let at = real
+        let at = right
             .iter()
-            .zip(ours)
+            .zip(&other)
             .position(|(a, b)| a != b)
-            .unwrap_or(real.len().min(ours.len()));
+            .unwrap_or(right.len().min(other.len()));
         let part = |lines: &[String]| {
-            lines
+            let part: Vec<String> = lines
                 .iter()
                 .skip(at.saturating_sub(6))
                 .take(16)
                 .cloned()
-                .collect::<Vec<_>>()
-                .join("\n  ")
+                .collect();
+            part.join("\n  ")
         };
         return Some(format!(
-            "{step}\nfrom line {at}\nredis-cli:\n  {}\nours:\n  {}",
-            part(real),
-            part(ours)
+            "{step}\nfrom line {at}\nthe first:\n  {}\nthe second:\n  {}",
+            part(&right),
+            part(&other)
         ));
     }
     None

@@ -1,4 +1,5 @@
-//! Real nodes with cluster mode on, each behind a door that writes down what it is told. Node N is at 127.0.1.N, as if each had a machine of its own.
+//! Nodes with cluster mode on, real ones or those of the double, each behind a door that writes down what it is told. Node N is at 127.0.1.N, as if each
+//! had a machine of its own.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,53 +9,119 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::ports::free_port;
+use labrunner::double::Cluster;
+
+use crate::ports::{free_port, free_ports};
 use crate::support::redis_server;
 use crate::wire_log::{Log, open};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Which servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Processes of redis-server.
+    Real,
+    /// A simulated cluster within this process.
+    Double,
+}
+
 pub struct Nodes {
     nodes: Vec<Node>,
     log: Log,
+    /// Where real ones live.
     folder: tempfile::TempDir,
+    double: Option<Cluster>,
 }
 
 struct Node {
-    process: Child,
+    /// Of a real one.
+    process: Option<Child>,
     /// Where others find it.
+    host: Ipv4Addr,
     door: u16,
     /// Where it listens.
     direct: SocketAddr,
     id: String,
     /// The door is.
     closed: Arc<AtomicBool>,
-    _claims: [File; 2],
+    _claims: Vec<File>,
 }
 
 impl Nodes {
-    /// Starts this many, and waits until they answer. With `one_host`, all are at 127.0.1.1.
-    pub fn start(count: usize, one_host: bool, more: &[&str]) -> Nodes {
+    /// Starts this many, and waits until they answer. With `one_host`, all are at 127.0.1.1. `more` are settings as on a server's command line.
+    pub fn start(kind: Kind, count: usize, one_host: bool, more: &[&str]) -> Nodes {
         let mut nodes = Nodes {
             nodes: Vec::new(),
             log: Log::default(),
             folder: tempfile::tempdir().unwrap(),
+            double: None,
         };
+        let hosts = (0..count).map(|at| {
+            let last = if one_host { 1 } else { at + 1 };
+            Ipv4Addr::new(127, 0, 1, u8::try_from(last).unwrap())
+        });
+        let hosts: Vec<Ipv4Addr> = hosts.collect();
+        match kind {
+            Kind::Real => nodes.start_real(&hosts, more),
+            Kind::Double => nodes.start_double(&hosts, more),
+        }
+        let password = more
+            .iter()
+            .position(|word| *word == "--requirepass")
+            .map(|at| more[at + 1]);
         for number in 1..=count {
-            let host = Ipv4Addr::new(
-                127,
-                0,
-                1,
-                if one_host {
-                    1
-                } else {
-                    u8::try_from(number).unwrap()
-                },
-            );
+            let until = Instant::now() + LIMIT;
+            while TcpStream::connect(nodes.nodes[number - 1].direct).is_err() {
+                assert!(Instant::now() < until, "node {number} does not listen");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            nodes.nodes[number - 1].id = match password {
+                None => nodes.ask(number, "CLUSTER MYID"),
+                Some(_) => String::new(),
+            };
+        }
+        nodes
+    }
+
+    /// Nodes of the double listen at 127.0.0.1. They announce the address of their doors, which have the same port.
+    fn start_double(&mut self, hosts: &[Ipv4Addr], more: &[&str]) {
+        let (first, listeners, mut claims) = free_ports(hosts);
+        let builder = Cluster::builder().masters(0).nodes(hosts.len());
+        let builder = builder.config("enable-debug-command", "yes");
+        let mut builder = builder.ports_from(first);
+        for pair in more.chunks(2) {
+            builder = builder.config(pair[0].trim_start_matches("--"), pair[1]);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let cluster = runtime.unwrap().block_on(builder.start()).unwrap();
+        for (at, (host, listener)) in hosts.iter().zip(listeners).enumerate() {
+            let direct = cluster.address(at);
+            let announced = host.to_string();
+            let set = cluster.run(at, ["CONFIG", "SET", "cluster-announce-ip", &announced]);
+            assert!(set.is_ok(), "{set:?}");
+            let closed = Arc::new(AtomicBool::new(false));
+            open(listener, direct, at + 1, self.log.clone(), closed.clone());
+            self.nodes.push(Node {
+                process: None,
+                host: *host,
+                door: direct.port(),
+                direct,
+                id: String::new(),
+                closed,
+                _claims: vec![claims.remove(0)],
+            });
+        }
+        self.double = Some(cluster);
+    }
+
+    fn start_real(&mut self, hosts: &[Ipv4Addr], more: &[&str]) {
+        for (at, host) in hosts.iter().copied().enumerate() {
+            let number = at + 1;
             let (door, listener, claim) = free_port(host);
             let (port, _, direct_claim) = free_port(host);
             let direct = SocketAddr::from((host, port));
-            let folder = nodes.folder.path().join(number.to_string());
+            let folder = self.folder.path().join(number.to_string());
             std::fs::create_dir(&folder).unwrap();
             let text = |port: u16| port.to_string();
             std::fs::write(folder.join("redis.conf"), "").unwrap();
@@ -87,32 +154,17 @@ impl Nodes {
                 .spawn()
                 .unwrap();
             let closed = Arc::new(AtomicBool::new(false));
-            open(listener, direct, number, nodes.log.clone(), closed.clone());
-            nodes.nodes.push(Node {
-                process,
+            open(listener, direct, number, self.log.clone(), closed.clone());
+            self.nodes.push(Node {
+                process: Some(process),
+                host,
                 door,
                 direct,
                 id: String::new(),
                 closed,
-                _claims: [claim, direct_claim],
+                _claims: vec![claim, direct_claim],
             });
         }
-        let password = more
-            .iter()
-            .position(|word| *word == "--requirepass")
-            .map(|at| more[at + 1]);
-        for number in 1..=count {
-            let until = Instant::now() + LIMIT;
-            while TcpStream::connect(nodes.nodes[number - 1].direct).is_err() {
-                assert!(Instant::now() < until, "node {number} does not listen");
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            nodes.nodes[number - 1].id = match password {
-                None => nodes.ask(number, "CLUSTER MYID"),
-                Some(_) => String::new(),
-            };
-        }
-        nodes
     }
 
     /// Sends a line to a node, past its door; the reply's text.
@@ -147,7 +199,7 @@ impl Nodes {
     pub fn address(&self, number: usize) -> String {
         format!(
             "{}:{}",
-            self.nodes[number - 1].direct.ip(),
+            self.nodes[number - 1].host,
             self.nodes[number - 1].door
         )
     }
@@ -159,7 +211,7 @@ impl Nodes {
             let n = at + 1;
             line = line
                 .replace(&format!("{{a{n}}}"), &self.address(n))
-                .replace(&format!("{{h{n}}}"), &node.direct.ip().to_string())
+                .replace(&format!("{{h{n}}}"), &node.host.to_string())
                 .replace(&format!("{{p{n}}}"), &node.door.to_string())
                 .replace(&format!("{{i{n}}}"), &node.id);
         }
@@ -256,12 +308,43 @@ impl Nodes {
         }
     }
 
+    /// Takes slots from their owner in everybody's view. What a node tells the others of itself just before it gives a slot up can reach one that has taken
+    /// the slot from it already, and makes it the owner there again: so it is done until nobody knows an owner, twice in a row.
+    pub fn disown(&self, slots: &str) {
+        let until = Instant::now() + LIMIT;
+        let mut unowned = 0;
+        while unowned < 2 {
+            let mut is_unowned = true;
+            for slot in slots.split(' ') {
+                for n in 1..=self.count() {
+                    let reply = self.ask(n, &format!("CLUSTER DELSLOTS {slot}"));
+                    is_unowned &= reply.ends_with("is already unassigned");
+                    assert!(
+                        reply == "+OK" || reply.ends_with("is already unassigned"),
+                        "{reply}"
+                    );
+                }
+            }
+            unowned = if is_unowned { unowned + 1 } else { 0 };
+            assert!(
+                Instant::now() < until,
+                "{slots} get an owner again and again"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Kills a node, and waits until the first one knows that it failed, or is a replica that has taken over.
     pub fn kill(&mut self, number: usize) {
         let node = &mut self.nodes[number - 1];
         node.closed.store(true, Ordering::Relaxed);
-        node.process.kill().unwrap();
-        node.process.wait().unwrap();
+        match (&mut node.process, &self.double) {
+            (Some(process), _) => {
+                process.kill().unwrap();
+                process.wait().unwrap();
+            }
+            (None, double) => double.as_ref().unwrap().kill(number - 1),
+        }
         let id = node.id.clone();
         let until = Instant::now() + LIMIT;
         loop {
@@ -341,8 +424,10 @@ impl Drop for Nodes {
     fn drop(&mut self) {
         for node in &mut self.nodes {
             node.closed.store(true, Ordering::Relaxed);
-            let _ = node.process.kill();
-            let _ = node.process.wait();
+            if let Some(process) = &mut node.process {
+                let _ = process.kill();
+                let _ = process.wait();
+            }
         }
     }
 }

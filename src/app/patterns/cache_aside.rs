@@ -24,8 +24,9 @@
 //! puts the old value back, for its lifetime: the bound on the age holds. No clock of the application plays a part: lifetimes are the
 //! node's, and the reader knows by how much its own clock differs.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -60,6 +61,9 @@ pub struct Ages {
     pub eagerness: f64,
     /// How long reading the ledger may take for what was read to be put into the cache.
     pub load: Duration,
+    /// How long a reader of the ledger waits before it fills the cache: nothing, but to see what becomes of a slow one. The cache remembers
+    /// versions for two minutes, so it has to be less.
+    pub pause: Duration,
 }
 
 impl Default for Ages {
@@ -70,6 +74,7 @@ impl Default for Ages {
             nothing: Duration::from_secs(5),
             eagerness: 1.0,
             load: Duration::from_secs(5),
+            pause: Duration::ZERO,
         }
     }
 }
@@ -77,7 +82,7 @@ impl Default for Ages {
 impl Ages {
     /// The oldest that a value may be, from the change in the ledger on: it was read just before, took its time to the cache, and lived there.
     pub fn bound(&self) -> Duration {
-        self.ttl + self.load + CACHE_TIME
+        self.ttl + self.load + self.pause + CACHE_TIME
     }
 }
 
@@ -130,12 +135,25 @@ struct Inner {
     ledger: Ledger,
     ages: Ages,
     /// What is being loaded. Nothing stays: it is what makes one query of many, and no cache of its own.
-    flights: Cache<(EventId, bool), Option<Sheet>>,
+    flights: Cache<(EventId, Load), Option<Sheet>>,
+    /// What is being made anew before its end.
+    refreshing: Mutex<HashSet<EventId>>,
     /// The node's clock less ours, in milliseconds.
     ahead_ms: AtomicI64,
     clock_known: AtomicBool,
     our_clock: fn() -> u64,
     counters: Counters,
+}
+
+/// Why the ledger is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Load {
+    /// The cache has nothing. Who missed just before another filled it need not ask again, so it is looked at once more.
+    Missing,
+    /// It has something that ends soon.
+    Anew,
+    /// It does not answer, and so is not filled.
+    WithoutCache,
 }
 
 /// What the cache has.
@@ -161,6 +179,7 @@ impl CacheAside {
                 ledger,
                 ages,
                 flights: Cache::new(FLIGHTS),
+                refreshing: Mutex::default(),
                 ahead_ms: AtomicI64::new(0),
                 clock_known: AtomicBool::new(false),
                 our_clock,
@@ -207,20 +226,23 @@ impl CacheAside {
             }
             Ok(Err(_)) | Err(_) => {
                 inner.counters.without_cache.fetch_add(1, Ordering::Relaxed);
-                return Ok((self.load(event, false).await?, Source::Ledger));
+                return Ok((self.load(event, Load::WithoutCache).await?, Source::Ledger));
             }
         }
-        Ok((self.load(event, true).await?, Source::Ledger))
+        Ok((self.load(event, Load::Missing).await?, Source::Ledger))
     }
 
     /// Reads the ledger and fills the cache, once for all who want that at the same time.
-    async fn load(&self, event: &EventId, look_first: bool) -> Result<Option<Sheet>, AppError> {
+    async fn load(&self, event: &EventId, why: Load) -> Result<Option<Sheet>, AppError> {
         let inner = self.inner.clone();
-        let key = (event.clone(), look_first);
+        let key = (event.clone(), why);
         let wanted = event.clone();
         let load = async move {
-            // Who missed just before the one before filled need not ask again.
-            if look_first
+            if why == Load::WithoutCache {
+                inner.counters.queries.fetch_add(1, Ordering::Relaxed);
+                return inner.ledger.sheet(&wanted).await;
+            }
+            if why == Load::Missing
                 && let Ok(Ok(Some(text))) = timeout(CACHE_TIME, inner.store.cached(&wanted)).await
                 && let Found::Value(value, ..) = parse(&text)
                 && let Some(sheet) = sheet_of(value)
@@ -236,23 +258,29 @@ impl CacheAside {
 
     /// Loads a value anew while the old one is still served.
     fn refresh(&self, event: &EventId) {
-        let key = (event.clone(), false);
-        if self.inner.flights.contains_key(&key) {
+        if !self.inner.refreshing().insert(event.clone()) {
             return;
         }
         self.inner.counters.early.fetch_add(1, Ordering::Relaxed);
         let (cache, event) = (self.clone(), event.clone());
         // What comes of it is in the cache; where nothing does, the old value ends at its time.
         tokio::spawn(async move {
-            let _ = cache.load(&event, false).await;
+            let _ = cache.load(&event, Load::Anew).await;
+            cache.inner.refreshing().remove(&event);
         });
     }
 }
 
 impl Inner {
+    fn refreshing(&self) -> std::sync::MutexGuard<'_, HashSet<EventId>> {
+        self.refreshing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn read_and_fill(&self, event: &EventId) -> Result<Option<Sheet>, AppError> {
         let mut sheet = None;
-        for _ in 0..READS {
+        for read in 0..READS {
             let begun = Instant::now();
             self.counters.queries.fetch_add(1, Ordering::Relaxed);
             sheet = self.ledger.sheet(event).await?;
@@ -260,6 +288,9 @@ impl Inner {
             if took > self.ages.load {
                 // It may be older than what the cache remembers of versions.
                 return Ok(sheet);
+            }
+            if read == 0 && !self.ages.pause.is_zero() {
+                tokio::time::sleep(self.ages.pause).await;
             }
             let (version, ttl, value) = match &sheet {
                 None => (0, self.ages.nothing, NOTHING.to_owned()),

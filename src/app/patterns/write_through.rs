@@ -6,6 +6,7 @@
 //! - A seat is confirmed for one reservation at a time, whatever Redis believes.
 //! - The same operation again gets the same answer, and changes nothing.
 //! - A reservation that was cancelled, be it as a hold, is never confirmed afterwards.
+//! - An event that was made without a ledger is written into it with the first of its reservations that is confirmed or cancelled.
 //! - After both writes, whoever reads Redis sees the change, and the cache has nothing older.
 //!
 //! # What can fail, and what is then
@@ -168,7 +169,15 @@ impl WriteThrough {
         standing: Standing,
     ) -> Result<Change, AppError> {
         let event = &request.event;
-        match self.ledger.confirm(&entry(request, standing)).await {
+        let entry = entry(request, standing);
+        let confirmed = match self.ledger.confirm(&entry).await {
+            Err(AppError::Refused(Refusal::UnknownEvent { .. })) => {
+                self.adopt(event).await?;
+                self.ledger.confirm(&entry).await
+            }
+            other => other,
+        };
+        match confirmed {
             Err(AppError::Refused(refusal)) => {
                 // What Redis has is older than the ledger: both of these say so. That it catches up is no part of the answer.
                 if let Refusal::StaleToken { token } = &refusal {
@@ -184,6 +193,23 @@ impl WriteThrough {
             }
             other => other,
         }
+    }
+
+    /// Writes an event into the ledger that was made without one, as Redis has it. What was sold of it before is not written: nobody else can hold
+    /// these seats, and that the ledger does not know of them is for a reconciliation to find.
+    async fn adopt(&self, event: &EventId) -> Result<(), AppError> {
+        let found = self.store.details(event).await?;
+        let request = CreateEvent {
+            name: found.availability.name.parse()?,
+            seats: found.availability.seats,
+            on_slots: None,
+        };
+        let operation = OperationId::random();
+        // Where somebody else was quicker, it is there as well.
+        self.ledger
+            .create_event(event, &request, &operation, found.created_ms)
+            .await?;
+        self.ledger.told(event, None, 1).await
     }
 
     /// What the ledger has of a reservation, if it is confirmed there.
@@ -226,7 +252,14 @@ impl WriteThrough {
             None => self.store.hold(request).await?,
         };
         let seats = standing.seats.clone();
-        let change = self.ledger.cancel(&entry(request, standing)).await?;
+        let entry = entry(request, standing);
+        let change = match self.ledger.cancel(&entry).await {
+            Err(AppError::Refused(Refusal::UnknownEvent { .. })) => {
+                self.adopt(event).await?;
+                self.ledger.cancel(&entry).await?
+            }
+            other => other?,
+        };
         self.stop_here()?;
         let behind = self.second(event, &change).await;
         Ok(Written {

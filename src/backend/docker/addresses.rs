@@ -1,6 +1,6 @@
 //! The network and the host ports of one environment.
 //!
-//! A run needs a subnet of its own and eight ports on the host's loopback interface. Both are fixed before anything is made, since the
+//! A run needs a subnet of its own and nine ports on the host's loopback interface: one a node, and PostgreSQL's. Both are fixed before anything is made, since the
 //! addresses are handed out before the nodes start. So they are reserved: a socket is bound to every port, without listening (a client is
 //! refused, as it is by a node that is not there), until the moment before docker starts the node. The kernel gives a port to one
 //! process only, and which subnet a run takes follows from its ports. So two runs that start at the same moment don't meet.
@@ -9,62 +9,24 @@
 //! with the port's name, and the run ends with exit code 4.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::net::TcpSocket;
 
-use crate::lab::environment::{CourseNode, NODES};
+pub(super) use crate::backend::subnet::Subnet;
+use crate::lab::environment::{CourseNode, NODES, POSTGRES_PORT};
 
 /// The first port of the first block. Below Linux's range of ports for outgoing connections (32768 and up), so that none of
 /// those is in the way.
 const FIRST_BLOCK: u16 = 20_000;
+/// The port for PostgreSQL in the first block; it goes up by one a block.
+const FIRST_POSTGRES: u16 = 25_000;
 /// Where blocks take their subnets from, by their first two numbers; 256 each.
 const POOLS: [[u8; 2]; 2] = [[10, 213], [172, 31]];
 /// How many blocks there are.
 const BLOCKS: u16 = 256 * POOLS.len() as u16;
-
-/// A /24 network: `172.30.0` stands for 172.30.0.0/24.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Subnet([u8; 3]);
-
-impl Subnet {
-    /// The address that ends in `last`.
-    pub(super) fn ip(self, last: u8) -> Ipv4Addr {
-        let [a, b, c] = self.0;
-        Ipv4Addr::new(a, b, c, last)
-    }
-
-    /// The address that `node` has in this network.
-    pub(super) fn node(self, node: CourseNode) -> Ipv4Addr {
-        // Node numbers are 1 to 8.
-        self.ip(10 + u8::try_from(node.number()).unwrap_or(0))
-    }
-}
-
-impl fmt::Display for Subnet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c] = self.0;
-        write!(f, "{a}.{b}.{c}")
-    }
-}
-
-impl FromStr for Subnet {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("{text:?} is not a subnet: say its first three numbers, as in 172.30.0");
-        let numbers: Vec<u8> = text
-            .split('.')
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .map_err(|_| wrong())?;
-        numbers.try_into().map(Subnet).map_err(|_| wrong())
-    }
-}
 
 /// A block of addresses that is in use: `172.17.0.0/16`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +91,8 @@ pub(super) fn routes(proc_net_route: &str) -> Vec<Block> {
 pub(super) struct Wanted {
     pub(super) subnet: Option<Subnet>,
     pub(super) first_port: Option<u16>,
+    /// The port for PostgreSQL; without, that of a block. Where both others are wanted it has to be too, or there is none.
+    pub(super) postgres_port: Option<u16>,
 }
 
 /// Why no addresses can be had.
@@ -147,6 +111,7 @@ pub(super) enum Taken {
 pub(super) struct Reservation {
     pub(super) subnet: Subnet,
     first_port: u16,
+    postgres_port: u16,
     held: Mutex<BTreeMap<u16, TcpSocket>>,
 }
 
@@ -157,11 +122,17 @@ impl Reservation {
     /// # Errors
     /// When a wanted port is in use, or no block is free.
     pub(super) fn make(wanted: Wanted, in_use: &[Block], seed: u16) -> Result<Self, Taken> {
-        let mut wanted_ports = wanted.first_port.map(hold_wanted).transpose()?;
+        let wanted_ports = wanted.first_port.map(|first| hold_wanted(first, NODES));
+        let mut wanted_ports = wanted_ports.transpose()?;
+        if let Some(port) = wanted.postgres_port {
+            let held = hold_wanted(port, 1)?;
+            wanted_ports.get_or_insert_default().extend(held);
+        }
         if let (Some(subnet), Some(first_port)) = (wanted.subnet, wanted.first_port) {
             return Ok(Reservation {
                 subnet,
                 first_port,
+                postgres_port: wanted.postgres_port.unwrap_or(POSTGRES_PORT),
                 held: Mutex::new(wanted_ports.unwrap_or_default()),
             });
         }
@@ -175,11 +146,17 @@ impl Reservation {
             let Some(mut held) = hold(block_port) else {
                 continue;
             };
+            let block_postgres = FIRST_POSTGRES + block;
+            let Some(postgres) = bind(block_postgres) else {
+                continue;
+            };
+            held.insert(block_postgres, postgres);
             let first_port = wanted.first_port.unwrap_or(block_port);
             held.extend(wanted_ports.take().unwrap_or_default());
             return Ok(Reservation {
                 subnet,
                 first_port,
+                postgres_port: wanted.postgres_port.unwrap_or(block_postgres),
                 held: Mutex::new(held),
             });
         }
@@ -187,10 +164,11 @@ impl Reservation {
     }
 
     /// The addresses of an environment that stands: nothing has to be kept free.
-    pub(super) fn of(subnet: Subnet, first_port: u16) -> Self {
+    pub(super) fn of(subnet: Subnet, first_port: u16, postgres_port: u16) -> Self {
         Reservation {
             subnet,
             first_port,
+            postgres_port,
             held: Mutex::default(),
         }
     }
@@ -205,9 +183,23 @@ impl Reservation {
         SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port(node)))
     }
 
+    /// The port of PostgreSQL on the host's loopback interface.
+    pub(super) fn postgres_port(&self) -> u16 {
+        self.postgres_port
+    }
+
+    /// Where PostgreSQL is reached from this machine.
+    pub(super) fn postgres(&self) -> SocketAddr {
+        SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.postgres_port))
+    }
+
     /// Gives up the port of `node`, so that docker can take it.
     pub(super) fn release(&self, node: CourseNode) {
-        let port = self.port(node);
+        self.release_port(self.port(node));
+    }
+
+    /// Gives up a port, so that docker can take it.
+    pub(super) fn release_port(&self, port: u16) {
         self.held
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -217,7 +209,11 @@ impl Reservation {
     /// Takes the port of `node` back, which docker has given up, so that nobody else takes it meanwhile. Where it can't be had, be it that
     /// somebody was quicker or that a connection of the old node is still closing, the next start finds out whether it is free.
     pub(super) fn take_back(&self, node: CourseNode) {
-        let port = self.port(node);
+        self.take_back_port(self.port(node));
+    }
+
+    /// As [`take_back`](Self::take_back), of any port.
+    pub(super) fn take_back_port(&self, port: u16) {
         if let Some(socket) = bind(port) {
             self.held
                 .lock()
@@ -258,12 +254,12 @@ fn bind(port: u16) -> Option<TcpSocket> {
 }
 
 /// Holds the ports that somebody asked for.
-fn hold_wanted(first: u16) -> Result<BTreeMap<u16, TcpSocket>, Taken> {
-    if first == 0 || first.checked_add(NODES - 1).is_none() {
+fn hold_wanted(first: u16, count: u16) -> Result<BTreeMap<u16, TcpSocket>, Taken> {
+    if first == 0 || first.checked_add(count - 1).is_none() {
         return Err(Taken::NoSuchPorts(first));
     }
     let mut held = BTreeMap::new();
-    for port in (first..).take(usize::from(NODES)) {
+    for port in (first..).take(usize::from(count)) {
         // As a server would: connections of a server that was there a moment ago are not in the way of a new one, although they
         // would be in the way of a bind without SO_REUSEADDR, so that such a port is free and can't be held.
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
@@ -333,6 +329,7 @@ mod tests {
         let two = Reservation::make(Wanted::default(), &[], 17).expect("free");
         assert_ne!(one.subnet, two.subnet);
         assert_ne!(one.port(node(1)), two.port(node(1)));
+        assert_ne!(one.postgres_port(), two.postgres_port());
     }
 
     #[tokio::test]
@@ -373,19 +370,24 @@ mod tests {
         let wanted = Wanted {
             subnet: Some(Subnet([172, 30, 0])),
             first_port: Some(24_301),
+            postgres_port: Some(24_309),
         };
         let all: Block = "0.0.0.0/0".parse().expect("a block");
         let made = Reservation::make(wanted, &[all], 5).expect("free");
         assert_eq!(made.subnet.node(node(8)).to_string(), "172.30.0.18");
         assert_eq!(made.reachable(node(8)).to_string(), "127.0.0.1:24308");
+        assert_eq!(made.postgres().to_string(), "127.0.0.1:24309");
+        TcpListener::bind(made.postgres()).expect_err("held");
+        made.release_port(24_309);
+        TcpListener::bind(made.postgres()).expect("free");
     }
 
     #[tokio::test]
     async fn a_wanted_port_that_is_taken_is_named() {
         let taken = TcpListener::bind("127.0.0.1:24315").expect("free");
         let wanted = Wanted {
-            subnet: None,
             first_port: Some(24_311),
+            ..Wanted::default()
         };
         assert_eq!(
             Reservation::make(wanted, &[], 5).err(),
@@ -401,8 +403,8 @@ mod tests {
     #[case(65_529)]
     fn ports_that_do_not_exist_are_refused(#[case] first: u16) {
         let wanted = Wanted {
-            subnet: None,
             first_port: Some(first),
+            ..Wanted::default()
         };
         assert_eq!(
             Reservation::make(wanted, &[], 5).err(),

@@ -3,30 +3,17 @@
 //! It is told where they are by its environment, so that what stands in a lab and in its transcript is what a reader types. Nothing else of
 //! the caller's own settings for it gets through: a lab does the same everywhere.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
-use super::client::on_leash;
 use crate::backend::BackendError;
+use crate::backend::application;
+use crate::backend::leash::on_leash;
 use crate::backend::process::{Ended, Program};
 use crate::lab::action::{AppCall, Limits};
-use crate::lab::environment::CourseNode;
-
-/// The program that is the application as well.
-const PROGRAM: &str = "labrunner";
-/// What every variable of the application begins with.
-const PREFIX: &str = "APP_";
-/// Where the nodes are for it.
-const NODES: &str = "APP_NODES";
-/// Which of these addresses is that of which node, as the nodes know each other.
-const MAP: &str = "APP_MAP";
-/// Which database the application uses; the caller's own is none of a lab's business.
-const DATABASE: &str = "DATABASE_URL";
-/// By this, a caller has colours even where nobody sees them; checks read what is printed.
-const COLOURS: &str = "CLICOLOR_FORCE";
+use crate::lab::environment::{CourseNode, POSTGRES_PORT};
 
 impl Inner {
     /// Runs the application to its end.
@@ -39,20 +26,16 @@ impl Inner {
         limits: Limits,
         cancel: &CancellationToken,
     ) -> Result<Ended, BackendError> {
-        let path = self.app_program().map_err(|error| BackendError::Broken {
-            what: format!("the application can't be started: {error}"),
-            help: "start labrunner by its whole path and its own name; a program that uses labrunner as a library says in `DockerOptions::app` where it is"
-                .to_owned(),
-        })?;
+        let path = application::program(self.app.as_deref())?;
         let program = match &self.client.leash {
             Some(leash) => on_leash(leash, &path),
             None => Program::new(&path),
         };
         let mut program = program.args(["app"]).args(&call.words);
-        for name in unset(std::env::vars_os().map(|(name, _)| name)) {
+        for name in application::unset(std::env::vars_os().map(|(name, _)| name)) {
             program = program.without_env(name);
         }
-        for (name, value) in self.app_environment() {
+        for (name, value) in application::environment(&self.addresses, self.database_told()) {
             program = program.env(name, value);
         }
         // The folder of the environment: a reader's own settings may stand where labrunner was started.
@@ -70,16 +53,22 @@ impl Inner {
 
     /// The command line that runs the application.
     pub(super) fn explain_app(&self, call: &AppCall) -> Vec<String> {
-        let program = self.app_program().map_or_else(
+        let program = application::program(self.app.as_deref()).map_or_else(
             |_| "labrunner".to_owned(),
             |path| path.display().to_string(),
         );
-        let variables = self.app_environment().into_iter();
+        let variables = application::environment(&self.addresses, self.database_told()).into_iter();
         variables
             .map(|(name, value)| format!("{name}={value}"))
             .chain([program, "app".to_owned()])
             .chain(call.words.iter().cloned())
             .collect()
+    }
+
+    /// Where the database is, if there is one.
+    fn database_told(&self) -> Option<String> {
+        let there = self.has_database.load(Ordering::Relaxed);
+        there.then(|| self.database_url())
     }
 
     /// What the application printed, in the course's terms: its nodes are at the ports that the course says.
@@ -93,48 +82,9 @@ impl Inner {
             let here = self.reservation.reachable(node).to_string();
             text = replace_address(&text, &here, &format!("127.0.0.1:{}", node.port()));
         }
-        text
+        let here = self.reservation.postgres().to_string();
+        replace_address(&text, &here, &format!("127.0.0.1:{POSTGRES_PORT}"))
     }
-
-    /// This program is the application as well, if it is labrunner. A test or another program that uses the library is not: it would
-    /// only start itself again.
-    fn app_program(&self) -> std::io::Result<PathBuf> {
-        if let Some(app) = &self.app {
-            return Ok(app.clone());
-        }
-        let own = std::env::current_exe()?;
-        match own.file_stem().is_some_and(|name| name == PROGRAM) {
-            true => Ok(own),
-            false => Err(std::io::Error::other(format!(
-                "{} is not {PROGRAM}",
-                own.display()
-            ))),
-        }
-    }
-
-    fn app_environment(&self) -> [(&'static str, String); 2] {
-        let all = |show: &dyn Fn(&crate::resp::Address) -> String| {
-            let shown: Vec<String> = self.addresses.iter().map(show).collect();
-            shown.join(",")
-        };
-        [
-            (NODES, all(&|node| node.reachable.to_string())),
-            (
-                MAP,
-                all(&|node| format!("{}={}", node.announced, node.reachable)),
-            ),
-        ]
-    }
-}
-
-/// Those of the caller's variables that the application does not get.
-fn unset(names: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let is_its = |name: &OsString| {
-        name == COLOURS
-            || name == DATABASE
-            || name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
-    };
-    names.filter(is_its).collect()
 }
 
 /// Replaces the address `from` wherever it stands whole: not as a part of a longer number.
@@ -174,23 +124,6 @@ mod tests {
         assert_eq!(
             replace_address(text, "127.0.0.1:20001", "127.0.0.1:7001"),
             changed
-        );
-    }
-
-    #[test]
-    fn settings_of_the_caller_are_kept_from_it() {
-        let names = [
-            "PATH",
-            "APP_NODES",
-            "APP_DURABLE",
-            "MY_APP_NODES",
-            "CLICOLOR_FORCE",
-            "DATABASE_URL",
-        ];
-        let unset = unset(names.map(OsString::from).into_iter());
-        assert_eq!(
-            unset,
-            ["APP_NODES", "APP_DURABLE", "CLICOLOR_FORCE", "DATABASE_URL"]
         );
     }
 }

@@ -1,13 +1,13 @@
 //! The docker command line: the one way in which this room speaks to the engine.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::BackendError;
+use crate::backend::leash::{find_leash, on_leash};
 use crate::backend::process::{Ended, Ending, Program, find_program};
 
 /// A question to the engine takes some 25 ms; an engine that needs longer than this is not well.
@@ -134,27 +134,6 @@ impl Client {
             help: help.to_owned(),
         })
     }
-}
-
-/// A `setpriv` that knows `--pdeathsig`. That of util-linux does; the one of BusyBox has the name and not the option.
-pub(super) fn find_leash(path: &OsStr) -> Option<PathBuf> {
-    let leash = find_program("setpriv", path)?;
-    let tried = std::process::Command::new(&leash)
-        .args(["--pdeathsig", "KILL"])
-        .arg(&leash)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    tried.is_ok_and(|status| status.success()).then_some(leash)
-}
-
-/// `program`, killed by the kernel when we die, whatever kills us: compose would go on making containers for seconds.
-pub(super) fn on_leash(leash: &Path, program: &Path) -> Program {
-    Program::new(leash)
-        .args(["--pdeathsig", "KILL"])
-        .args([program])
 }
 
 /// Runs `program`; `Broken` when it can't be started, or when it says that the engine is gone.

@@ -4,20 +4,23 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::client::{Client, on_leash};
+use super::client::Client;
 use crate::backend::BackendError;
+use crate::backend::leash::on_leash;
 use crate::backend::process::{Program, find_program};
 
 /// The course's environment: the same file that a reader uses by hand.
 pub(super) const DEFINITION: &str = include_str!("../../../docker-compose.yml");
 /// The service in which redis-cli runs.
 pub(super) const TOOLBOX: &str = "toolbox";
+/// The service in which psql runs.
+pub(super) const PSQL: &str = "psql";
 /// Variables that begin so are ours to set; those in the user's own environment are about something else.
 const OURS: [&str; 2] = ["COMPOSE_", "LAB_"];
 
-/// The image that the definition names by default.
-pub(super) fn default_image(definition: &str) -> Option<&str> {
-    let (_, after) = definition.split_once("image: ${LAB_REDIS_IMAGE:-")?;
+/// The image that the definition names by default for a variable.
+pub(super) fn default_image<'d>(definition: &'d str, variable: &str) -> Option<&'d str> {
+    let (_, after) = definition.split_once(&format!("${{{variable}:-"))?;
     after
         .split_once('}')
         .map(|(image, _)| image)
@@ -71,6 +74,8 @@ pub(super) struct Variables {
     pub(super) subnet: String,
     /// Of redis-1, redis-2 and so on.
     pub(super) ports: Vec<u16>,
+    pub(super) postgres_image: String,
+    pub(super) postgres_port: u16,
     pub(super) run: String,
     pub(super) lock: PathBuf,
     pub(super) host: String,
@@ -154,12 +159,19 @@ impl Compose {
             prefix,
             subnet,
             ports,
+            postgres_image,
+            postgres_port,
             run,
             lock,
             host,
         } = &self.variables;
         let mut all: Vec<(String, OsString)> = vec![
             ("LAB_REDIS_IMAGE".to_owned(), image.into()),
+            ("LAB_POSTGRES_IMAGE".to_owned(), postgres_image.into()),
+            (
+                "LAB_POSTGRES_PORT".to_owned(),
+                postgres_port.to_string().into(),
+            ),
             ("LAB_PREFIX".to_owned(), prefix.into()),
             ("LAB_SUBNET".to_owned(), subnet.into()),
             ("LAB_RUN".to_owned(), run.into()),
@@ -184,17 +196,24 @@ fn is_ours(name: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::environment::{COURSE_SUBNET, CourseNode};
+    use crate::lab::environment::{
+        COURSE_SUBNET, CourseNode, POSTGRES, POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER,
+    };
 
     #[test]
     fn the_default_image_stands_in_the_definition() {
-        assert_eq!(default_image(DEFINITION), Some("redis:7.2"));
+        let of = |variable| default_image(DEFINITION, variable);
+        assert_eq!(of("LAB_REDIS_IMAGE"), Some("redis:7.2"));
+        assert_eq!(of("LAB_POSTGRES_IMAGE"), Some("postgres:17"));
     }
 
     #[test]
     fn a_definition_without_a_default_image_has_none() {
-        assert_eq!(default_image("image: ${LAB_REDIS_IMAGE:-}"), None);
-        assert_eq!(default_image("image: redis"), None);
+        let none = ["image: ${LAB_REDIS_IMAGE:-}", "image: redis"];
+        assert_eq!(
+            none.map(|text| default_image(text, "LAB_REDIS_IMAGE")),
+            [None, None]
+        );
     }
 
     /// The text of one service, from its name to the next one's.
@@ -221,6 +240,15 @@ mod tests {
         }
         assert!(service("redis-9").is_none());
         assert!(service(TOOLBOX).is_some());
+        assert!(service(PSQL).is_some());
+        let postgres = service(POSTGRES).expect("the service");
+        for line in [
+            format!("127.0.0.1:${{LAB_POSTGRES_PORT:-{POSTGRES_PORT}}}:{POSTGRES_PORT}"),
+            format!("${{LAB_SUBNET:-{COURSE_SUBNET}}}.{POSTGRES_HOST}\""),
+            format!("POSTGRES_DB: {POSTGRES_USER}"),
+        ] {
+            assert!(postgres.contains(&line), "postgres lacks {line}");
+        }
         assert!(DEFINITION.contains(&format!(
             "subnet: \"${{LAB_SUBNET:-{COURSE_SUBNET}}}.0/24\""
         )));
@@ -240,6 +268,8 @@ mod tests {
                 prefix: "p-".to_owned(),
                 subnet: "10.213.5".to_owned(),
                 ports: (1..=8).collect(),
+                postgres_image: "p".to_owned(),
+                postgres_port: 9,
                 run: "r".to_owned(),
                 lock: "/f/lock".into(),
                 host: "h".to_owned(),

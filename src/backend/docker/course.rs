@@ -8,15 +8,18 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::addresses::{Reservation, Subnet, Wanted};
 use super::client::Client;
 use super::compose::{Flavour, TOOLBOX};
-use super::prepare::{self, Engine, Names};
+use super::image;
+use super::prepare::{self, Engine, Images, Names};
 use super::sweep::{self, Kind, Quiet, RUN_LABEL};
 use super::{DEFINITION_FILE, Docker, Inner, Sharing, read_life, toolbox_mark, whose};
-use crate::backend::standing::{self, Standing};
+use crate::backend::standing::{self, Course, Standing};
 use crate::backend::{BackendError, Life};
-use crate::lab::environment::{COURSE_SUBNET, CourseNode};
+use crate::lab::environment::{COURSE_SUBNET, CourseNode, POSTGRES_PORT};
 
 /// What stands in the place of a run's id.
 pub(super) const COURSE: &str = "course";
@@ -30,10 +33,28 @@ const FOLDER: &str = "environment";
 pub struct CourseOptions {
     /// The image of nodes and toolbox; without, one is chosen.
     pub image: Option<String>,
+    /// Whether the lab needs PostgreSQL; its image has to be there then, and its port free.
+    pub postgres: bool,
+    /// The image of PostgreSQL and psql; without, one is chosen.
+    pub postgres_image: Option<String>,
+    /// The port of PostgreSQL on this machine; without, the course's.
+    pub postgres_port: Option<u16>,
     /// Whether an image that is not on this machine may be downloaded.
     pub pull: bool,
     /// Where the environment's files are kept.
     pub state_dir: PathBuf,
+}
+
+impl CourseOptions {
+    /// The images that are needed; what is not here may be downloaded or not.
+    pub(in crate::backend) fn images(&self, pull: bool) -> Images<'_> {
+        Images {
+            nodes: self.image.as_deref(),
+            postgres: self.postgres_image.as_deref(),
+            needs_postgres: self.postgres,
+            pull,
+        }
+    }
 }
 
 /// What was found and removed of the environment of one state folder.
@@ -43,6 +64,8 @@ pub struct CourseRemains {
     pub containers: usize,
     /// Networks that were removed.
     pub networks: usize,
+    /// Whether simulated nodes were removed.
+    pub simulated: bool,
     /// Where nothing was removed: whose environment stands on this machine instead, and how it would be removed.
     pub others: Option<(String, String)>,
 }
@@ -55,8 +78,19 @@ impl Docker {
     /// `Unavailable`, with what is missing or in the way and what to do about it: docker, its engine, compose, an image; somebody else's
     /// containers, network or ports.
     pub async fn prepare_course(options: CourseOptions) -> Result<Docker, BackendError> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let inner = prepare_course(options, &path).await?;
+        let engine = Docker::find(options.images(options.pull)).await;
+        Docker::prepare_course_on(engine?, options).await
+    }
+
+    /// The same, where docker was found already.
+    ///
+    /// # Errors
+    /// As `prepare_course`.
+    pub(in crate::backend) async fn prepare_course_on(
+        engine: Engine,
+        options: CourseOptions,
+    ) -> Result<Docker, BackendError> {
+        let inner = prepare_course(options, engine).await?;
         Ok(Docker {
             inner: Arc::new(inner),
         })
@@ -76,22 +110,29 @@ impl Docker {
             inner: Arc::new(inner),
         })
     }
+}
 
-    /// The image of nodes and toolbox.
-    pub fn image(&self) -> &str {
+#[async_trait]
+impl Course for Docker {
+    fn why(&self) -> &str {
+        &self.inner.why
+    }
+
+    fn image(&self) -> &str {
         &self.inner.compose.variables.image
     }
 
-    /// The lock under which the environment is made and changed: it says whose it is. A run's environment has none.
-    pub fn lock_path(&self) -> Option<&Path> {
+    fn postgres_place(&self) -> (String, u16) {
+        let variables = &self.inner.compose.variables;
+        (variables.postgres_image.clone(), variables.postgres_port)
+    }
+
+    fn lock_path(&self) -> Option<&Path> {
         self.inner.owner.as_deref()
     }
 
-    /// How the toolbox is, by docker's word.
-    ///
-    /// # Errors
-    /// `Broken` when docker can't say.
-    pub async fn toolbox(&self) -> Result<Life, BackendError> {
+    /// The toolbox.
+    async fn helper(&self) -> Result<Life, BackendError> {
         let container = self.inner.terms.container(TOOLBOX);
         let lives = self.inner.lives().await?;
         Ok(lives
@@ -115,10 +156,9 @@ impl Inner {
     }
 }
 
-async fn prepare_course(options: CourseOptions, path: &OsStr) -> Result<Inner, BackendError> {
-    let engine = Engine::find(path, options.image.as_deref(), options.pull).await?;
+async fn prepare_course(options: CourseOptions, engine: Engine) -> Result<Inner, BackendError> {
     let lock = standing::lock_path(&options.state_dir);
-    if let Some((what, help)) = whose::in_the_way(&engine.client, &lock).await? {
+    if let Some((what, help)) = whose::in_the_way(&engine.client, &lock, options.postgres).await? {
         return Err(BackendError::Unavailable { what, help });
     }
     let subnet = course_subnet()?;
@@ -126,6 +166,9 @@ async fn prepare_course(options: CourseOptions, path: &OsStr) -> Result<Inner, B
     let wanted = Wanted {
         subnet: Some(subnet),
         first_port: Some(first_port()),
+        postgres_port: options
+            .postgres
+            .then(|| options.postgres_port.unwrap_or(POSTGRES_PORT)),
     };
     let reservation = match Reservation::make(wanted, &[], 0) {
         Ok(reservation) => reservation,
@@ -136,11 +179,15 @@ async fn prepare_course(options: CourseOptions, path: &OsStr) -> Result<Inner, B
     let folder = folder(&options.state_dir);
     let why = engine.why();
     let image = engine.image.reference.clone();
+    let postgres = image::reference_of(engine.postgres.as_ref(), options.postgres_image);
     let inner = prepare::assemble(
         engine.client,
         engine.flavour,
         reservation,
-        names(image, folder.clone(), lock),
+        Names {
+            postgres_image: postgres,
+            ..names(image, folder.clone(), lock)
+        },
     );
     std::fs::create_dir_all(&folder)
         .and_then(|()| inner.compose.write())
@@ -167,11 +214,18 @@ async fn attach_course(
         client,
         flavour,
         reservation,
-        names(
-            standing.image.clone(),
-            folder.clone(),
-            standing.lock.clone(),
-        ),
+        Names {
+            postgres_image: image::reference_of(
+                None,
+                standing.postgres.as_ref().map(|it| it.image.clone()),
+            ),
+            has_database: standing.postgres.is_some(),
+            ..names(
+                standing.image.clone(),
+                folder.clone(),
+                standing.lock.clone(),
+            )
+        },
     );
     // Nobody but `docker compose up` reads it, and it is put there when the environment is made.
     if !inner.compose.file.exists() {
@@ -189,6 +243,8 @@ fn names(image: String, folder: PathBuf, lock: PathBuf) -> Names {
         prefix: String::new(),
         folder,
         image,
+        postgres_image: String::new(),
+        has_database: false,
         lock,
         sharing: Sharing::WithOthers,
         app: None,
@@ -225,7 +281,9 @@ fn reservation_of(standing: &Standing) -> Result<Reservation, BackendError> {
         .next()
         .flatten()
         .ok_or_else(|| not_true("redis-1 has no port".to_owned()))?;
-    let reservation = Reservation::of(subnet, first);
+    let postgres = standing.postgres.as_ref();
+    let postgres = postgres.map_or(POSTGRES_PORT, |postgres| postgres.port);
+    let reservation = Reservation::of(subnet, first, postgres);
     for node in CourseNode::all() {
         let port = standing.ports.get(&node.name()).copied();
         if first.checked_add(node.number() - 1) != port || port.is_none() {
@@ -308,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_handle_with_impossible_addresses_is_told() {
-        let mut standing = Standing::begin(None, None, "i", Path::new("/l"));
+        let mut standing = Standing::begin("docker", None, None, "i", Path::new("/l"));
         let reservation = reservation_of(&standing).expect("possible");
         let last = CourseNode::all().last().expect("eight");
         assert_eq!(reservation.reachable(last).to_string(), "127.0.0.1:7008");

@@ -1,16 +1,57 @@
-//! Which image the nodes are made of.
+//! Which images the nodes and PostgreSQL are made of.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
+use super::compose;
 use crate::backend::BackendError;
 
-/// The label of images that were made on this machine by `.ci/images`.
-const MADE_HERE: &str = "labrunner.image=redis";
+/// The label of images that were made on this machine by `.ci/images`; its value says of what.
+const MADE_HERE: &str = "labrunner.image";
 /// A Redis image is some 50 MB; on a slow line that takes minutes.
 const PULL_TIME: Duration = Duration::from_secs(15 * 60);
+
+/// What an image is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// The nodes and the toolbox.
+    Nodes,
+    /// PostgreSQL and psql.
+    Postgres,
+}
+
+impl Use {
+    /// The value of the label of images that were made here for this.
+    fn label(self) -> &'static str {
+        match self {
+            Use::Nodes => "redis",
+            Use::Postgres => "postgres",
+        }
+    }
+
+    /// The variable that names another image.
+    fn variable(self) -> &'static str {
+        match self {
+            Use::Nodes => "LAB_REDIS_IMAGE",
+            Use::Postgres => "LAB_POSTGRES_IMAGE",
+        }
+    }
+
+    /// The image that docker-compose.yml names for it.
+    pub(super) fn default(self) -> &'static str {
+        let named = compose::default_image(compose::DEFINITION, self.variable());
+        named.unwrap_or(self.label())
+    }
+
+    fn as_asked(self) -> &'static str {
+        match self {
+            Use::Nodes => "as LAB_REDIS_IMAGE says",
+            Use::Postgres => "as LAB_POSTGRES_IMAGE says",
+        }
+    }
+}
 
 /// The image chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +60,16 @@ pub(super) struct Image {
     pub(super) reference: String,
     /// Why this one, to be said after its name: `as docker-compose.yml says`.
     pub(super) why: &'static str,
+    /// What it is for.
+    pub(super) used: Use,
+}
+
+/// The reference of the image of PostgreSQL: the one chosen, or, where none was looked for, the one that would be asked for first.
+pub(super) fn reference_of(chosen: Option<&Image>, asked_for: Option<String>) -> String {
+    chosen
+        .map(|image| image.reference.clone())
+        .or(asked_for)
+        .unwrap_or_else(|| Use::Postgres.default().to_owned())
 }
 
 /// Chooses: the one asked for; else the one that the compose file names, if it is here; else the newest that was made here; else
@@ -28,17 +79,19 @@ pub(super) struct Image {
 /// When docker can't say what it has.
 pub(super) async fn choose(
     client: &Client,
+    used: Use,
     named_by_compose: &str,
     asked_for: Option<&str>,
 ) -> Result<(Image, bool), BackendError> {
     if let Some(reference) = asked_for {
         let image = Image {
             reference: reference.to_owned(),
-            why: "as LAB_REDIS_IMAGE says",
+            why: used.as_asked(),
+            used,
         };
         return Ok((image, is_here(client, reference).await?));
     }
-    let ours = format!("label={MADE_HERE}");
+    let ours = format!("label={MADE_HERE}={}", used.label());
     let made_here = [
         "image",
         "ls",
@@ -52,6 +105,7 @@ pub(super) async fn choose(
     let default = Image {
         reference: named_by_compose.to_owned(),
         why: "as docker-compose.yml says",
+        used,
     };
     if default_is_here? {
         return Ok((default, true));
@@ -66,6 +120,7 @@ pub(super) async fn choose(
                 Image {
                     reference,
                     why: "made on this machine by .ci/images",
+                    used,
                 },
                 true,
             ),
@@ -88,11 +143,16 @@ async fn is_here(client: &Client, reference: &str) -> Result<bool, BackendError>
 pub(super) async fn fetch(client: &Client, image: &Image, pull: bool) -> Result<(), BackendError> {
     let reference = &image.reference;
     let ways = format!(
-        "`docker pull {reference}`, name another image in LAB_REDIS_IMAGE, or make one from Debian's packages with `.ci/images`"
+        "`docker pull {reference}`, name another image in {}, or make one from Debian's packages with `.ci/images`",
+        image.used.variable()
     );
+    let needed = match image.used {
+        Use::Nodes => "",
+        Use::Postgres => ", and a lab needs PostgreSQL",
+    };
     if !pull {
         return Err(BackendError::Unavailable {
-            what: format!("the image {reference} is not on this machine"),
+            what: format!("the image {reference} is not on this machine{needed}"),
             help: format!("{ways}; with `--backend docker` it is pulled for you"),
         });
     }
@@ -108,7 +168,7 @@ pub(super) async fn fetch(client: &Client, image: &Image, pull: bool) -> Result<
     }
     Err(BackendError::Unavailable {
         what: format!(
-            "the image {reference} is not on this machine and can't be pulled: {}",
+            "the image {reference} is not on this machine and can't be pulled{needed}: {}",
             ended.complaint()
         ),
         help: ways,
@@ -183,7 +243,7 @@ mod tests {
         #[case] expected: &str,
     ) {
         let (_folder, client) = fake(here, made_here);
-        let (image, is_here) = choose(&client, "redis:7.2", asked_for)
+        let (image, is_here) = choose(&client, Use::Nodes, "redis:7.2", asked_for)
             .await
             .expect("docker answers");
         let fetched = if is_here {

@@ -19,10 +19,10 @@ mod executable;
 mod image;
 mod lock;
 mod perform;
+mod postgres;
 mod prepare;
 mod start;
 mod sweep;
-mod terms;
 mod toolbox;
 mod toolbox_mark;
 mod whose;
@@ -39,13 +39,14 @@ use self::addresses::Reservation;
 use self::client::Client;
 use self::compose::Compose;
 use self::lock::RunLock;
+use self::prepare::{Engine, Images};
 use self::sweep::Quiet;
-use self::terms::Terms;
 use self::toolbox::Toolboxes;
+use super::terms::Terms;
 use super::{Backend, BackendError, Clock, Life, NodeState, RealClock};
 use crate::cluster::NodeName;
 use crate::lab::action::{Action, Limits, Output};
-use crate::lab::environment::CourseNode;
+use crate::lab::environment::{CourseNode, POSTGRES};
 use crate::resp::AddressBook;
 
 /// The definition's name in a run's folder.
@@ -57,6 +58,10 @@ pub struct DockerOptions {
     pub run: String,
     /// The image of nodes and toolbox; without, one is chosen.
     pub image: Option<String>,
+    /// Whether a lab needs PostgreSQL; its image has to be there then.
+    pub postgres: bool,
+    /// The image of PostgreSQL and psql; without, one is chosen.
+    pub postgres_image: Option<String>,
     /// Whether an image that is not on this machine may be downloaded.
     pub pull: bool,
     /// The first three numbers of the network (`172.30.0`); without, a free one is chosen.
@@ -67,6 +72,18 @@ pub struct DockerOptions {
     pub state_dir: PathBuf,
     /// The program whose `app` is the application; without, this one, if it is called `labrunner`.
     pub app: Option<PathBuf>,
+}
+
+impl DockerOptions {
+    /// The images that are needed; what is not here may be downloaded or not.
+    pub(super) fn images(&self, pull: bool) -> Images<'_> {
+        Images {
+            nodes: self.image.as_deref(),
+            postgres: self.postgres_image.as_deref(),
+            needs_postgres: self.postgres,
+            pull,
+        }
+    }
 }
 
 /// An environment of containers.
@@ -107,6 +124,8 @@ struct Inner {
     making: tokio::sync::Mutex<()>,
     /// A program that makes containers was killed; the engine may still be at what it was told last.
     disturbed: AtomicBool,
+    /// Whether there is a database, of which the application is told.
+    has_database: AtomicBool,
     /// Held as long as the run is alive; an environment that several use has none.
     lock: Mutex<Option<RunLock>>,
     sharing: Sharing,
@@ -120,8 +139,28 @@ impl Docker {
     /// # Errors
     /// `Unavailable`, with what is missing and what to do about it: docker, its engine, compose, an image, a port, a subnet.
     pub async fn prepare(options: DockerOptions) -> Result<Docker, BackendError> {
+        let engine = Docker::find(options.images(options.pull)).await;
+        Docker::prepare_on(engine?, options).await
+    }
+
+    /// Finds out whether docker can serve here at all: its engine, compose, the images, which are downloaded if they may be.
+    ///
+    /// # Errors
+    /// `Unavailable`, with what is missing.
+    pub(super) async fn find(images: Images<'_>) -> Result<Engine, BackendError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let inner = Arc::new(prepare::prepare(options, &path).await?);
+        Engine::find(&path, images).await
+    }
+
+    /// As [`prepare`](Self::prepare), where docker was found already.
+    ///
+    /// # Errors
+    /// As `prepare`.
+    pub(super) async fn prepare_on(
+        engine: Engine,
+        options: DockerOptions,
+    ) -> Result<Docker, BackendError> {
+        let inner = Arc::new(prepare::prepare(options, engine).await?);
         Ok(Docker { inner })
     }
 
@@ -207,6 +246,24 @@ impl Backend for Docker {
             self.inner.remove_nodes(nodes, &cancel).await
         })
         .await
+    }
+
+    async fn make_postgres(&self, cancel: &CancellationToken) -> Result<String, BackendError> {
+        self.with_either(cancel, async |cancel| {
+            self.inner.make_postgres(&cancel).await
+        })
+        .await
+    }
+
+    async fn remove_postgres(&self, cancel: &CancellationToken) -> Result<(), BackendError> {
+        self.with_either(cancel, async |cancel| {
+            self.inner.remove_postgres(&cancel).await
+        })
+        .await
+    }
+
+    async fn postgres(&self) -> Result<Life, BackendError> {
+        self.inner.life_of(POSTGRES).await
     }
 
     fn explain(&self, action: &Action) -> String {
@@ -295,6 +352,12 @@ fn read_life(line: &str) -> Option<(String, Life)> {
         ),
     };
     Some((name.to_owned(), life))
+}
+
+/// Whether this machine has docker's program.
+pub fn is_installed() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    super::process::find_program("docker", &path).is_some()
 }
 
 /// The machine whose processes hold the locks of runs made here.

@@ -1,5 +1,6 @@
 //! Carrying out what a lab's commands ask for.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -7,12 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::client::run_program;
-use super::terms::Terms;
 use crate::backend::BackendError;
 use crate::backend::process::{Ended, Ending};
+use crate::backend::terms::Terms;
+use crate::backend::words::{as_typed, not_ours, quote, to_output};
 use crate::cluster::NodeName;
-use crate::lab::action::{Action, Limits, LinkChange, NodeChange, Output, RedisCliCall};
-use crate::lab::environment::CourseNode;
+use crate::lab::action::{Action, Limits, LinkChange, NodeChange, Output};
+use crate::lab::environment::{CourseNode, POSTGRES};
 
 /// A port of the loopback interface refuses within microseconds, or not at all.
 const REFUSAL_TIME: Duration = Duration::from_millis(500);
@@ -39,8 +41,9 @@ impl Inner {
             }
             Action::App(call) => {
                 let ended = self.app(call, limits, cancel).await?;
-                return Ok(output(ended, |text| self.app_to_course(text)));
+                return Ok(to_output(ended, |text| self.app_to_course(text)));
             }
+            Action::Psql(call) => self.psql(call, limits, cancel).await?,
             Action::RedisCli(call) => {
                 let refusing = self.refusing(&Terms::by_loopback(call)).await;
                 let args = self.terms.redis_cli(call, &refusing).map_err(not_ours)?;
@@ -50,7 +53,7 @@ impl Inner {
                     .await?
             }
         };
-        Ok(output(ended, |text| self.terms.to_course(text)))
+        Ok(to_output(ended, |text| self.terms.to_course(text)))
     }
 
     /// See [`crate::backend::Backend::explain`].
@@ -65,6 +68,7 @@ impl Inner {
                 .chain(self.docker_words(action))
                 .collect(),
             Action::App(call) => self.explain_app(call),
+            Action::Psql(call) => self.explain_psql(call),
             // A call that can't be made is refused when it is performed; here it is shown as typed.
             Action::RedisCli(call) => self.toolboxes.explain(
                 self.terms
@@ -95,6 +99,10 @@ impl Inner {
         {
             self.reservation.release(node);
         }
+        if nodes.iter().any(|name| name.as_str() == POSTGRES) {
+            self.reservation
+                .release_port(self.reservation.postgres_port());
+        }
         self.run_compose(
             self.compose.up(&services(nodes)),
             limits.time,
@@ -110,13 +118,30 @@ impl Inner {
         nodes: &[NodeName],
         cancel: &CancellationToken,
     ) -> Result<(), BackendError> {
+        let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+        self.remove_containers(&names, cancel).await?;
+        for node in nodes
+            .iter()
+            .filter_map(|name| CourseNode::named(name.as_str()))
+        {
+            self.reservation.take_back(node);
+        }
+        Ok(())
+    }
+
+    /// Removes the containers of nodes or services, with their data. Those that are not there are passed over.
+    pub(super) async fn remove_containers(
+        &self,
+        names: &[&str],
+        cancel: &CancellationToken,
+    ) -> Result<(), BackendError> {
         let _making = tokio::select! {
             making = self.making.lock() => making,
             () = cancel.cancelled() => return Err(BackendError::Cancelled),
         };
         let words = self.docker_words(&Action::Nodes {
             change: NodeChange::Remove,
-            nodes: nodes.to_vec(),
+            nodes: names.iter().map(|name| NodeName::new(*name)).collect(),
         });
         let ended = self.client.run(words, REMOVE_TIME, cancel).await?;
         // A newer client says nothing of containers that are not there; an older one complains, a line each.
@@ -128,15 +153,9 @@ impl Inner {
         if !ended.succeeded() && !only_absent {
             let words = self.terms.to_course(&ended.complaint());
             return Err(BackendError::Broken {
-                what: format!("nodes can't be removed: {words}"),
+                what: format!("{} can't be removed: {words}", names.join(", ")),
                 help: "see what `docker ps --all` says".to_owned(),
             });
-        }
-        for node in nodes
-            .iter()
-            .filter_map(|name| CourseNode::named(name.as_str()))
-        {
-            self.reservation.take_back(node);
         }
         Ok(())
     }
@@ -145,14 +164,17 @@ impl Inner {
     async fn refusing(&self, nodes: &[CourseNode]) -> Vec<CourseNode> {
         let mut refusing = Vec::new();
         for node in nodes {
-            let trying = TcpStream::connect(self.reservation.reachable(*node));
-            let tried = tokio::time::timeout(REFUSAL_TIME, trying).await;
-            if matches!(tried, Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused)
-            {
+            if self.is_refusing(self.reservation.reachable(*node)).await {
                 refusing.push(*node);
             }
         }
         refusing
+    }
+
+    /// Whether a port of this machine refuses connections.
+    pub(super) async fn is_refusing(&self, address: SocketAddr) -> bool {
+        let tried = tokio::time::timeout(REFUSAL_TIME, TcpStream::connect(address)).await;
+        matches!(tried, Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused)
     }
 
     /// The arguments for docker; nothing for what is not docker's to do.
@@ -190,78 +212,11 @@ impl Inner {
                 words.extend([self.terms.network(), self.terms.container(node.as_str())]);
                 words
             }
-            Action::RedisCli(_) | Action::App(_) => Vec::new(),
+            Action::RedisCli(_) | Action::App(_) | Action::Psql(_) => Vec::new(),
         }
-    }
-}
-
-/// What came of a program, put into the course's terms by `to_course`.
-fn output(ended: Ended, to_course: impl Fn(&str) -> String) -> Output {
-    Output {
-        exit: match ended.ending {
-            Ending::Exited(code) => Some(code),
-            Ending::TimedOut | Ending::Cancelled => None,
-        },
-        stdout: to_course(&ended.stdout),
-        stderr: to_course(&ended.stderr),
-        combined: to_course(&ended.combined),
-        cut_bytes: ended.cut_bytes,
-        took: ended.took,
     }
 }
 
 fn services(nodes: &[NodeName]) -> Vec<String> {
     nodes.iter().map(NodeName::to_string).collect()
-}
-
-fn not_ours(what: String) -> BackendError {
-    BackendError::Broken {
-        what,
-        help:
-            "name a node: `redis-cli -p 7001 …`, `-h redis-1 -p 7001`, or `-h 172.30.0.11 -p 7001`"
-                .to_owned(),
-    }
-}
-
-fn as_typed(call: &RedisCliCall) -> Vec<String> {
-    let host = call
-        .host
-        .iter()
-        .flat_map(|host| ["-h".to_owned(), host.clone()]);
-    let port = call
-        .port
-        .iter()
-        .flat_map(|port| ["-p".to_owned(), port.to_string()]);
-    let mode = call.cluster_mode.then(|| "--cluster".to_owned());
-    host.chain(port)
-        .chain(call.options.iter().cloned())
-        .chain(mode)
-        .chain(call.words.iter().cloned())
-        .collect()
-}
-
-/// A word as a shell would have to be given it.
-fn quote(word: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=@%+,".contains(char);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case("redis-1", "redis-1")]
-    #[case("", "''")]
-    #[case("two words", "'two words'")]
-    #[case("it's", r"'it'\''s'")]
-    #[case("$x", "'$x'")]
-    fn quotes_as_a_shell_needs_it(#[case] word: &str, #[case] quoted: &str) {
-        assert_eq!(quote(word), quoted);
-    }
 }

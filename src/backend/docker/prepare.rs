@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::addresses::{self, Block, Reservation, Subnet, Taken, Wanted};
 use super::client::Client;
-use super::compose::{self, Compose, Flavour, Variables};
-use super::image::{self, Image};
+use super::compose::{Compose, Flavour, Variables};
+use super::image::{self, Image, Use};
 use super::lock::RunLock;
 use super::sweep::RUN_LABEL;
-use super::terms::Terms;
 use super::toolbox::Toolboxes;
 use super::{DEFINITION_FILE, DockerOptions, Inner, Sharing, this_host};
 use crate::backend::lock_file::NoLock;
+use crate::backend::terms::Terms;
 use crate::backend::{BackendError, RealClock};
 use crate::cluster::Endpoint;
 use crate::lab::environment::CourseNode;
@@ -24,8 +24,8 @@ use crate::resp::{Address, AddressBook};
 /// Starting containers is work for the processor: more at once than it has cores gains nothing, and delays the first.
 const PARALLEL: std::ops::RangeInclusive<usize> = 2..=8;
 
-/// See [`super::Docker::prepare`]. Programs are looked for on `path`.
-pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inner, BackendError> {
+/// See [`super::Docker::prepare`].
+pub(super) async fn prepare(options: DockerOptions, engine: Engine) -> Result<Inner, BackendError> {
     check_run(&options.run)?;
     let wanted_subnet = options
         .subnet
@@ -36,7 +36,6 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
             what,
             help: "leave it out, and a free one is chosen".to_owned(),
         })?;
-    let engine = Engine::find(path, options.image.as_deref(), options.pull).await?;
     if let Some(subnet) = wanted_subnet {
         check_subnet(subnet, &engine.networks, Sharing::Alone)?;
     }
@@ -52,6 +51,7 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
     let wanted = Wanted {
         subnet: wanted_subnet,
         first_port: options.first_port,
+        postgres_port: None,
     };
     let reservation = match Reservation::make(wanted, &in_use, rand::random()) {
         Ok(reservation) => reservation,
@@ -68,6 +68,7 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
         client,
         flavour,
         image,
+        postgres,
         ..
     } = engine;
     let inner = assemble(
@@ -79,6 +80,8 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
             prefix: format!("labrunner-{}-", options.run),
             folder: folder.clone(),
             image: image.reference,
+            postgres_image: image::reference_of(postgres.as_ref(), options.postgres_image),
+            has_database: false,
             lock: lock.path().to_owned(),
             run: options.run,
             sharing: Sharing::Alone,
@@ -96,52 +99,76 @@ pub(super) async fn prepare(options: DockerOptions, path: &OsStr) -> Result<Inne
     Ok(Inner { why, ..inner })
 }
 
+/// Which images are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::backend) struct Images<'a> {
+    /// The one of the nodes that was asked for.
+    pub(super) nodes: Option<&'a str>,
+    /// The one of PostgreSQL that was asked for.
+    pub(super) postgres: Option<&'a str>,
+    /// Whether PostgreSQL is needed at all; its image is not looked for otherwise.
+    pub(super) needs_postgres: bool,
+    /// Whether what is not on this machine may be downloaded.
+    pub(super) pull: bool,
+}
+
 /// What there is to make environments with.
-pub(super) struct Engine {
+pub(in crate::backend) struct Engine {
     pub(super) client: Client,
     version: String,
     pub(super) flavour: Flavour,
     pub(super) networks: Vec<Network>,
     pub(super) image: Image,
+    /// The image of PostgreSQL, where that is needed.
+    pub(super) postgres: Option<Image>,
 }
 
 impl Engine {
-    /// Finds docker, its engine, compose and an image, which is downloaded if it may be. Programs are looked for on `path`.
+    /// Finds docker, its engine, compose and the images, which are downloaded if they may be. Programs are looked for on `path`.
     ///
     /// # Errors
     /// `Unavailable`, with what is missing.
-    pub(super) async fn find(
-        path: &OsStr,
-        image: Option<&str>,
-        pull: bool,
-    ) -> Result<Self, BackendError> {
+    pub(super) async fn find(path: &OsStr, images: Images<'_>) -> Result<Self, BackendError> {
         let client = Client::find(path)?;
-        let default_image = compose::default_image(compose::DEFINITION).unwrap_or("redis");
+        let choose = |used: Use, asked_for| image::choose(&client, used, used.default(), asked_for);
+        let choose_postgres = async {
+            match images.needs_postgres {
+                true => choose(Use::Postgres, images.postgres).await.map(Some),
+                false => Ok(None),
+            }
+        };
         // None of these needs another's answer. An engine that does not answer fails them all: it is looked at first.
-        let (version, flavour, networks, image) = tokio::join!(
+        let (version, flavour, networks, image, postgres) = tokio::join!(
             client.engine_version(),
             Flavour::find(&client, path),
             networks(&client),
-            image::choose(&client, default_image, image),
+            choose(Use::Nodes, images.nodes),
+            choose_postgres,
         );
-        let (version, flavour, networks, (image, is_here)) =
-            (version?, flavour?, networks?, image?);
-        if !is_here {
-            image::fetch(&client, &image, pull).await?;
+        let (version, flavour, networks, image, postgres) =
+            (version?, flavour?, networks?, image?, postgres?);
+        for (image, is_here) in [Some(&image), postgres.as_ref()].into_iter().flatten() {
+            if !is_here {
+                image::fetch(&client, image, images.pull).await?;
+            }
         }
         Ok(Engine {
             client,
             version,
             flavour,
             networks,
-            image,
+            image: image.0,
+            postgres: postgres.map(|(image, _)| image),
         })
     }
 
     /// What was found, in one sentence.
     pub(super) fn why(&self) -> String {
+        let postgres = self.postgres.as_ref().map_or_else(String::new, |image| {
+            format!(", PostgreSQL {} ({})", image.reference, image.why)
+        });
         format!(
-            "Docker {}, {}, image {} ({})",
+            "Docker {}, {}, image {} ({}){postgres}",
             self.version,
             self.flavour.describe(),
             self.image.reference,
@@ -161,6 +188,9 @@ pub(super) struct Names {
     /// Where its definition is.
     pub(super) folder: PathBuf,
     pub(super) image: String,
+    pub(super) postgres_image: String,
+    /// Whether there is a database already.
+    pub(super) has_database: bool,
     /// Of an environment that is not shared: the lock that stands in a label of everything that it is made of, held as long as the
     /// run is alive. Of one that is shared: the lock under which it is changed.
     pub(super) lock: PathBuf,
@@ -179,6 +209,7 @@ pub(super) fn assemble(
     let terms = Terms {
         prefix: names.prefix,
         subnet: reservation.subnet,
+        loopback: false,
     };
     // What is shared has the labels that docker-compose.yml gives by itself.
     let (lock, host, owner, marks) = match names.sharing {
@@ -203,6 +234,8 @@ pub(super) fn assemble(
             ports: CourseNode::all()
                 .map(|node| reservation.port(node))
                 .collect(),
+            postgres_image: names.postgres_image,
+            postgres_port: reservation.postgres_port(),
             run: names.run,
             lock,
             host,
@@ -218,6 +251,7 @@ pub(super) fn assemble(
         closing: CancellationToken::new(),
         making: tokio::sync::Mutex::new(()),
         disturbed: false.into(),
+        has_database: names.has_database.into(),
         lock: Mutex::new(None),
         sharing: names.sharing,
         owner,
@@ -436,13 +470,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_docker_nothing_else_is_complained_of() {
-        let options = DockerOptions {
-            run: "dk".to_owned(),
-            ..DockerOptions::default()
-        };
-        let error = prepare(options, OsStr::new("/nowhere"))
-            .await
-            .expect_err("no docker there");
+        let found = Engine::find(OsStr::new("/nowhere"), Images::default()).await;
+        let error = found.err().expect("no docker there");
         assert!(error.to_string().contains("no program `docker`"), "{error}");
     }
 }

@@ -107,7 +107,7 @@ impl Inner {
     }
 
     /// Says why docker or compose did not do it, in the course's terms where those are clearer.
-    async fn refused(&self, what: &str, ended: &Ended) -> BackendError {
+    pub(super) async fn refused(&self, what: &str, ended: &Ended) -> BackendError {
         let words = ended.complaint();
         if let Some(port) = port_in_the_way(&words) {
             let filter = format!("publish={port}");

@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Client, run_program};
 use super::compose::{Compose, TOOLBOX};
 use super::sweep::{HOST_LABEL, LOCK_LABEL, RUN_LABEL};
-use super::terms::Terms;
 use super::toolbox_mark::{MOST_SHARED, Mark, State};
 use crate::backend::BackendError;
 use crate::backend::process::{Ended, Ending};
+use crate::backend::terms::Terms;
 use crate::lab::action::Limits;
 
 /// The last number of the first toolbox's address, as in the definition.
@@ -402,7 +402,7 @@ impl Drop for Lease<'_> {
 }
 
 /// Docker's words, when it was docker and not redis-cli that failed: redis-cli writes its own errors otherwise.
-fn exec_failed(ended: &Ended) -> Option<String> {
+pub(super) fn exec_failed(ended: &Ended) -> Option<String> {
     let docker_speaks = [
         "Error response from daemon:",
         "Error: No such container",
@@ -416,7 +416,7 @@ fn exec_failed(ended: &Ended) -> Option<String> {
 }
 
 /// Whether docker says that the container does not run, or is not there.
-fn is_not_running(ended: &Ended) -> bool {
+pub(super) fn is_not_running(ended: &Ended) -> bool {
     exec_failed(ended).is_some()
         && (is_absent(ended) || ended.complaint().contains("is not running"))
 }

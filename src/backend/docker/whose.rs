@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
-use super::compose::TOOLBOX;
+use super::compose::{PSQL, TOOLBOX};
 use super::course::COURSE;
 use super::sweep::{self, Found, HOST_LABEL, LOCK_LABEL, RUN_LABEL};
 use super::{Inner, this_host};
 use crate::backend::BackendError;
 use crate::backend::standing::{self, EnvironmentLock};
-use crate::lab::environment::CourseNode;
+use crate::lab::environment::{CourseNode, POSTGRES};
 
 /// The volume's name.
 const MARK: &str = "labrunner-course";
@@ -88,6 +88,7 @@ impl Inner {
 pub(super) async fn in_the_way(
     client: &Client,
     our_lock: &Path,
+    needs_postgres: bool,
 ) -> Result<Option<(String, String)>, BackendError> {
     let format = format!("{{{{.Names}}}}\t{{{{.Label \"{RUN_LABEL}\"}}}}");
     let all = ["ps", "--all", "--format", format.as_str()];
@@ -95,7 +96,12 @@ pub(super) async fn in_the_way(
     if let Some(whose) = whose(&found?, our_lock) {
         return Ok(Some(whose));
     }
-    let plain = |name: &str| CourseNode::named(name).is_some() || name == TOOLBOX;
+    // Many a machine has a container called postgres, which is in nobody's way as long as no lab needs one.
+    let plain = |name: &str| {
+        CourseNode::named(name).is_some()
+            || name == TOOLBOX
+            || (needs_postgres && [POSTGRES, PSQL].contains(&name))
+    };
     let lines = lines?;
     let strangers: Vec<&str> = lines
         .iter()

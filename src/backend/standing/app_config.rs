@@ -67,7 +67,11 @@ fn text(standing: &Standing) -> String {
         .map(|node| {
             let port = standing.ports.get(&node.name()).copied();
             let reachable = format!("127.0.0.1:{}", port.unwrap_or(node.port()));
-            (node.address(), reachable)
+            match standing.is_simulated() {
+                // They say themselves where they are.
+                true => (reachable.clone(), reachable),
+                false => (node.address(), reachable),
+            }
         })
         .collect();
     let reachable: Vec<String> = nodes
@@ -76,9 +80,12 @@ fn text(standing: &Standing) -> String {
         .collect();
     let mut text = format!(
         "# The cluster of `labrunner up`, for ./app. `labrunner up` writes this file, `labrunner down` removes it.\n\
-         nodes = [{}]\n\n\
+         nodes = [{}]\n{}\n\
          # Where this machine reaches each node, by the address under which the nodes know it.\n[map]\n",
-        reachable.join(", ")
+        reachable.join(", "),
+        standing.postgres.as_ref().map_or_else(String::new, |it| {
+            format!("\n# PostgreSQL.\ndatabase_url = {:?}\n", it.url())
+        })
     );
     for (announced, reachable) in nodes {
         // Writing to a string does not fail.
@@ -95,14 +102,14 @@ mod tests {
 
     #[test]
     fn people_can_read_it() {
-        let standing = Standing::begin(None, None, "redis:7.2", Path::new("/s/lock"));
+        let standing = Standing::begin("docker", None, None, "redis:7.2", Path::new("/s/lock"));
         insta::assert_snapshot!(text(&standing));
     }
 
     #[test]
     fn it_is_its_owners_alone_whatever_was_there() {
         let folder = tempfile::tempdir().expect("a folder");
-        let standing = Standing::begin(None, None, "redis:7.2", Path::new("/s/lock"));
+        let standing = Standing::begin("docker", None, None, "redis:7.2", Path::new("/s/lock"));
         fs::write(path(folder.path()), "password = \"x\"").expect("written");
         for _ in 0..2 {
             write(&standing, folder.path()).expect("written");

@@ -13,10 +13,15 @@ use crate::admin::GivenKeys;
 use crate::backend::BackendError;
 use crate::cluster::{NodeName, Slot, SlotSet};
 use crate::lab::Lab;
-use crate::lab::model::Given;
+use crate::lab::environment::POSTGRES_USER;
+use crate::lab::model::{Given, GivenPostgres};
 
 /// The version of the handle that this program writes, and the only one that it reads.
 const VERSION: u32 = 1;
+/// The backends that can leave an environment standing.
+const BACKENDS: [&str; 2] = ["docker", SIMULATED];
+/// The one whose nodes are simulated.
+const SIMULATED: &str = "sim";
 /// The handle's name in the state folder.
 const NAME: &str = "environment.json";
 /// More is no handle.
@@ -32,7 +37,7 @@ pub struct Standing {
     version: u32,
     /// How far it has come.
     pub phase: Phase,
-    /// Where the nodes live: `docker`.
+    /// Where the nodes live: `docker` or `sim`.
     pub backend: String,
     /// The lab whose `given` it was made from; without, it is the course's own cluster of six.
     pub lab: Option<StandingLab>,
@@ -52,6 +57,26 @@ pub struct Standing {
     pub lock: PathBuf,
     /// The cluster that it was made with; a lab without `given` has none.
     pub given: Option<StandingGiven>,
+    /// PostgreSQL, where the lab has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<StandingPostgres>,
+}
+
+/// PostgreSQL of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingPostgres {
+    /// The image of server and client.
+    pub image: String,
+    /// The port on the host's loopback interface.
+    pub port: u16,
+}
+
+impl StandingPostgres {
+    /// Where the lab's user reaches the database from this machine.
+    pub fn url(&self) -> String {
+        let port = self.port;
+        format!("postgres://{POSTGRES_USER}:{POSTGRES_USER}@127.0.0.1:{port}/{POSTGRES_USER}")
+    }
 }
 
 /// How far an environment has come.
@@ -90,6 +115,9 @@ pub struct StandingGiven {
     pub replicas: BTreeMap<NodeName, NodeName>,
     /// The keys that were written. Nodes forget them too.
     pub keys: Option<StandingKeys>,
+    /// What the database was made with, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<GivenPostgres>,
 }
 
 /// Keys that were written.
@@ -103,11 +131,17 @@ pub struct StandingKeys {
 
 impl Standing {
     /// What is known of an environment that is about to be made from `lab`, or from none.
-    pub fn begin(lab: Option<&Lab>, given: Option<&Given>, image: &str, lock: &Path) -> Standing {
+    pub fn begin(
+        backend: &str,
+        lab: Option<&Lab>,
+        given: Option<&Given>,
+        image: &str,
+        lock: &Path,
+    ) -> Standing {
         Standing {
             version: VERSION,
             phase: Phase::Making,
-            backend: "docker".to_owned(),
+            backend: backend.to_owned(),
             lab: lab.map(StandingLab::of),
             image: image.to_owned(),
             server: None,
@@ -121,6 +155,7 @@ impl Standing {
             boot_id: boot_id(),
             lock: lock.to_owned(),
             given: given.map(StandingGiven::of),
+            postgres: None,
         }
     }
 
@@ -199,6 +234,11 @@ impl Standing {
         }
     }
 
+    /// Whether its nodes are simulated.
+    pub fn is_simulated(&self) -> bool {
+        self.backend == SIMULATED
+    }
+
     /// In a few words, for a sentence: `the environment of labs/07-scale-down.yaml`, `the environment`.
     pub fn in_words(&self) -> String {
         match &self.lab {
@@ -249,6 +289,7 @@ impl StandingGiven {
             masters: given.masters.iter().cloned().collect(),
             replicas: given.replicas.iter().cloned().collect(),
             keys,
+            postgres: given.postgres,
         }
     }
 
@@ -317,7 +358,7 @@ fn parse(text: &str, path: &Path) -> Result<Standing, BackendError> {
     }
     let standing: Standing =
         serde_json::from_str(text).map_err(|error| damaged(path, &error.to_string()))?;
-    if standing.backend != "docker" {
+    if !BACKENDS.contains(&standing.backend.as_str()) {
         return Err(damaged(
             path,
             &format!("the backend {:?} is not known", standing.backend),
@@ -357,11 +398,18 @@ mod tests {
                 count: 10,
                 hot_slot: Some(3),
             }),
+            postgres: None,
         };
         Standing {
             boot_id: Some("this".to_owned()),
             made_unix_seconds: 1_700_000_000,
-            ..Standing::begin(None, Some(&given), "redis:7.2", Path::new("/s/lock"))
+            ..Standing::begin(
+                "docker",
+                None,
+                Some(&given),
+                "redis:7.2",
+                Path::new("/s/lock"),
+            )
         }
     }
 

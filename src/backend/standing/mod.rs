@@ -9,7 +9,7 @@
 //! - `environment.lock`: held by whoever changes the environment; by its path is said whose it is;
 //! - `environment/`: the definition that compose reads, and who uses which toolbox.
 //!
-//! Docker has the rest: what carries the label `labrunner.run=course`.
+//! Docker has the rest: what carries the label `labrunner.run=course`. Of a simulated one, the rest is a process: see [`sim::course`](super::sim::course).
 
 mod app_config;
 mod handle;
@@ -18,9 +18,15 @@ mod lock;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use self::handle::{Phase, Standing, StandingGiven, StandingKeys, StandingLab, boot_id};
+pub use self::handle::{
+    Phase, Standing, StandingGiven, StandingKeys, StandingLab, StandingPostgres, boot_id,
+};
 pub use self::lock::{EnvironmentLock, held_by};
+use async_trait::async_trait;
+
 use super::docker::course::{CourseRemains, remove_course};
+use super::sim::course::CourseSim;
+use super::sim::{self, SimOptions};
 use super::{Backend, BackendError, Docker, Life};
 
 pub(super) use self::handle::path as handle_path;
@@ -32,31 +38,59 @@ pub(super) use self::lock::path as lock_path;
 /// `Unavailable` when there is none, or no docker; `Broken` when it can't be used: half made, its containers stopped by a restart of the
 /// machine or removed, its handle damaged. Each says what to do.
 pub async fn attach(state_dir: &Path) -> Result<(Standing, Arc<dyn Backend>), BackendError> {
-    let (standing, docker) = open(state_dir).await?.ok_or_else(none)?;
+    let (standing, course) = open(state_dir).await?.ok_or_else(none)?;
     if standing.phase != Phase::Ready {
         return Err(unfinished(&standing, state_dir));
     }
-    let nodes = docker.nodes().await?;
+    let nodes = course.nodes().await?;
     let lives: Vec<Life> = nodes.iter().map(|node| node.life).collect();
-    if lives.iter().all(|life| *life == Life::Absent) && docker.toolbox().await? == Life::Absent {
+    if lives.iter().all(|life| *life == Life::Absent) && course.helper().await? == Life::Absent {
         return Err(gone(&standing));
     }
     if have_all_stopped(&standing, &lives) {
         return Err(all_stopped(&standing));
     }
-    Ok((standing, Arc::new(docker)))
+    Ok((standing, course))
 }
 
-/// The environment that stands and its containers, however they are; nothing if there is no handle.
+/// The environment that stands, however its nodes are; nothing if there is no handle.
 ///
 /// # Errors
 /// As [`attach`], but for what it says of the containers.
-pub async fn open(state_dir: &Path) -> Result<Option<(Standing, Docker)>, BackendError> {
+pub async fn open(state_dir: &Path) -> Result<Option<(Standing, Arc<dyn Course>)>, BackendError> {
     let Some(standing) = Standing::read(state_dir)? else {
         return Ok(None);
     };
-    let docker = Docker::attach_course(&standing, state_dir).await?;
-    Ok(Some((standing, docker)))
+    let course: Arc<dyn Course> = match standing.is_simulated() {
+        true => Arc::new(
+            CourseSim::attach(&SimOptions::default(), state_dir)?
+                .with_database(standing.postgres.as_ref().map(StandingPostgres::url)),
+        ),
+        false => Arc::new(Docker::attach_course(&standing, state_dir).await?),
+    };
+    Ok(Some((standing, course)))
+}
+
+/// An environment that goes on when the process that made it has ended, and that several processes use.
+#[async_trait]
+pub trait Course: Backend {
+    /// What was found, in one sentence: where the nodes live, and why there.
+    fn why(&self) -> &str;
+
+    /// The image of the nodes, or what stands in its place.
+    fn image(&self) -> &str;
+
+    /// PostgreSQL, for a lab that has it: its image, or what stands in the place of one, and its port on this machine.
+    fn postgres_place(&self) -> (String, u16);
+
+    /// The lock under which the environment is made and changed: it says whose it is.
+    fn lock_path(&self) -> Option<&Path>;
+
+    /// How that is which has to be there beside the nodes: the toolbox, or the process in which simulated nodes live.
+    ///
+    /// # Errors
+    /// `Broken` when nobody can say.
+    async fn helper(&self) -> Result<Life, BackendError>;
 }
 
 /// Removes the environment of a state folder and its handle. A handle that can't be read is no obstacle: what the environment is made of
@@ -66,13 +100,53 @@ pub async fn open(state_dir: &Path) -> Result<Option<(Standing, Docker)>, Backen
 /// `Unavailable` without docker; `Broken` when something resists. The handle stays then.
 pub async fn remove(state_dir: &Path) -> Result<CourseRemains, BackendError> {
     let mut locks: Vec<PathBuf> = vec![lock_path(state_dir)];
+    let standing = Standing::read(state_dir);
+    let simulated = match &standing {
+        Ok(Some(standing)) => standing.is_simulated(),
+        // Nobody knows what it was made of: whatever there is goes.
+        Ok(None) | Err(_) => sim::course::lives(state_dir),
+    };
+    let mut remains = CourseRemains {
+        simulated: sim::course::remove(state_dir).await? || simulated,
+        ..CourseRemains::default()
+    };
     // The folder may have been moved since.
-    if let Ok(Some(standing)) = Standing::read(state_dir) {
-        locks.push(standing.lock);
+    if let Ok(Some(standing)) = &standing {
+        locks.push(standing.lock.clone());
     }
-    let remains = remove_course(&locks, state_dir).await?;
+    if !simulated {
+        let containers = remove_course(&locks, state_dir).await;
+        remains = match (containers, &standing) {
+            // Where no docker is, nothing of it is.
+            (Err(_), Ok(None)) if !super::docker::is_installed() => remains,
+            (containers, _) => CourseRemains {
+                simulated: remains.simulated,
+                ..containers?
+            },
+        };
+    }
     Standing::forget(state_dir)?;
     Ok(remains)
+}
+
+/// Removes what is left of an environment whose nodes were simulated and whose process has ended; with `all`, of one that lives as well. Whether there was one.
+///
+/// # Errors
+/// `Unavailable` when somebody is at it; `Broken` when something resists.
+pub async fn clean_simulated(state_dir: &Path, all: bool) -> Result<bool, BackendError> {
+    let of_handle = Standing::read(state_dir)
+        .is_ok_and(|standing| standing.is_some_and(|standing| standing.is_simulated()));
+    let lives = sim::course::lives(state_dir);
+    if (lives && !all) || (!lives && !of_handle) {
+        return Ok(false);
+    }
+    let lock = EnvironmentLock::take(state_dir, "labrunner clean")?;
+    sim::course::remove(state_dir).await?;
+    if of_handle {
+        Standing::forget(state_dir)?;
+    }
+    lock.remove();
+    Ok(true)
 }
 
 /// That there is no environment.
@@ -118,6 +192,18 @@ pub fn unfinished(standing: &Standing, state_dir: &Path) -> BackendError {
 
 /// That nothing of the environment is there any more.
 pub fn gone(standing: &Standing) -> BackendError {
+    if standing.is_simulated() {
+        return match standing.is_of_another_boot() {
+            true => BackendError::Broken {
+                what: format!(
+                    "{} is gone: the machine was restarted, and simulated nodes live no longer than their process",
+                    standing.in_words()
+                ),
+                help: format!("`{}` makes it anew", standing.command()),
+            },
+            false => sim::control::gone(),
+        };
+    }
     BackendError::Broken {
         what: format!(
             "{} is gone: its containers were removed, and not by `labrunner down`",
@@ -136,7 +222,9 @@ pub fn have_all_stopped(standing: &Standing, lives: &[Life]) -> bool {
 
 /// That all nodes of the environment have stopped.
 pub fn all_stopped(standing: &Standing) -> BackendError {
-    let why = if standing.is_of_another_boot() {
+    let why = if standing.is_simulated() {
+        "somebody has stopped them"
+    } else if standing.is_of_another_boot() {
         "the machine was restarted"
     } else {
         "the Docker engine was restarted, or all were stopped by hand"

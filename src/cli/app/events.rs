@@ -1,8 +1,11 @@
 //! Events: making one, looking at one, listing them.
 
+use std::time::Duration;
+
 use clap::Args;
 use labrunner::app::answer::{Availability, Created, ReservationState};
 use labrunner::app::patterns::WriteThrough;
+use labrunner::app::patterns::cache_aside::Ages;
 use labrunner::app::request::{CreateEvent, OperationId};
 use labrunner::app::settings::duration;
 use labrunner::app::{AppError, EventId, Pattern, Seat, Settings, Store};
@@ -11,6 +14,9 @@ use serde_json::{Value, json};
 
 use super::pattern;
 use super::said::Said;
+
+/// The longest that a reader may wait before it fills the cache.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub struct Create {
@@ -94,12 +100,16 @@ pub struct Look {
     pattern: Option<String>,
 
     /// With cache-aside: have so many read at once, and say how often the ledger was asked
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    readers: u32,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    readers: Option<u32>,
 
-    /// With cache-aside: how long what is read from the ledger stays in the cache
-    #[arg(long, value_name = "TIME", default_value = "30s")]
-    ttl: String,
+    /// With cache-aside: how long what is read from the ledger stays in the cache [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    ttl: Option<String>,
+
+    /// With cache-aside: wait so long between reading the ledger and filling the cache, as a slow reader would
+    #[arg(long, value_name = "TIME")]
+    pause_before_fill: Option<String>,
 }
 
 impl Look {
@@ -108,8 +118,35 @@ impl Look {
     /// # Errors
     /// What is wrong with one of them.
     pub fn check(&self) -> Result<(EventId, Pattern), AppError> {
-        duration(&self.ttl)?;
-        Ok((self.one.event()?, pattern::of_read(&self.pattern)?))
+        self.ages()?;
+        let (event, pattern) = (self.one.event()?, pattern::of_read(&self.pattern)?);
+        let of_a_cache =
+            self.readers.is_some() || self.ttl.is_some() || self.pause_before_fill.is_some();
+        if pattern == Pattern::Plain && of_a_cache {
+            return Err(AppError::Invalid {
+                what: "--readers, --ttl and --pause-before-fill are for a cache, and nothing is read through one"
+                    .to_owned(),
+                help: "with --pattern cache-aside".to_owned(),
+            });
+        }
+        Ok((event, pattern))
+    }
+
+    fn ages(&self) -> Result<Ages, AppError> {
+        let mut ages = Ages::default();
+        if let Some(ttl) = &self.ttl {
+            ages.ttl = duration(ttl)?;
+        }
+        if let Some(pause) = &self.pause_before_fill {
+            ages.pause = duration(pause)?;
+            if ages.pause > LONGEST_PAUSE {
+                return Err(AppError::Invalid {
+                    what: format!("a reader can't be {:?} late", ages.pause),
+                    help: format!("{LONGEST_PAUSE:?} at most"),
+                });
+            }
+        }
+        Ok(ages)
     }
 
     /// Reads it through the cache.
@@ -118,7 +155,7 @@ impl Look {
         settings: Settings,
         event: &EventId,
     ) -> Result<Said, AppError> {
-        pattern::read(settings, event, self.readers, duration(&self.ttl)?).await
+        pattern::read(settings, event, self.readers.unwrap_or(1), self.ages()?).await
     }
 }
 

@@ -1,7 +1,5 @@
 //! Which pattern a command follows, and what it needs for that.
 
-use std::time::Duration;
-
 use labrunner::app::patterns::cache_aside::{Ages, Counts, Source};
 use labrunner::app::patterns::{CacheAside, Pattern, WriteThrough};
 use labrunner::app::{AppError, EventId, Ledger, Refusal, Settings, Store};
@@ -81,13 +79,9 @@ pub async fn read(
     settings: Settings,
     event: &EventId,
     readers: u32,
-    ttl: Duration,
+    ages: Ages,
 ) -> Result<Said, AppError> {
     let (store, ledger) = both(settings).await?;
-    let ages = Ages {
-        ttl,
-        ..Ages::default()
-    };
     let cache = CacheAside::new(store, ledger, ages);
     let reading: Vec<_> = (0..readers)
         .map(|_| {

@@ -195,6 +195,7 @@ fn newcomer(listener: Option<TcpListener>, port: u16, mut config: Config) -> io:
         listener,
         config,
         in_cluster: true,
+        forgets: false,
         bus_port: port.checked_add(BUS).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -203,6 +204,26 @@ fn newcomer(listener: Option<TcpListener>, port: u16, mut config: Config) -> io:
                 ),
             )
         })?,
+    })
+}
+
+/// A node more for a cluster that runs, at an address of its own and with settings of its own.
+pub(super) fn newcomer_at(address: SocketAddr, settings: &[(&str, &str)]) -> io::Result<Newcomer> {
+    let mut config = Config::default();
+    let own = [("cluster-enabled", "yes")];
+    for (name, value) in own.iter().chain(settings) {
+        config.set_at_start(name, value).map_err(|wrong| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: {wrong}"))
+        })?;
+    }
+    raise_file_limit(config.max_clients);
+    let listener = TcpListener::bind(address)
+        .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
+    let made = newcomer(Some(listener), address.port(), config)?;
+    Ok(Newcomer {
+        address,
+        forgets: true,
+        ..made
     })
 }
 

@@ -126,6 +126,22 @@ impl Cluster {
         added.unwrap_or_else(|| Err(gone()))
     }
 
+    /// Adds an empty node at this address, with these settings, which are those that it has again whenever it is started again.
+    /// It saves nothing at its end where `save` is empty. Its number.
+    ///
+    /// # Errors
+    /// The address can't be had; or there is no such setting.
+    pub fn add_node_at(&self, address: SocketAddr, settings: &[(&str, &str)]) -> io::Result<usize> {
+        let newcomer = builder::newcomer_at(address, settings)?;
+        let added = self.world(move |world| world.add(newcomer));
+        added.unwrap_or_else(|| Err(gone()))
+    }
+
+    /// Ends a node for good: it has been. Its number stays taken, its address is free.
+    pub fn remove(&self, node: usize) {
+        self.of(node, move |world| world.remove(node));
+    }
+
     /// Stops a node in good order: it saves its keys. Its clients and the other nodes see their connections end.
     pub fn stop(&self, node: usize) {
         self.of(node, move |world| world.stop(node, Ending::Orderly));
@@ -157,6 +173,24 @@ impl Cluster {
     /// Whether a node runs: it is neither stopped nor frozen.
     pub fn is_running(&self, node: usize) -> bool {
         self.of(node, move |world| world.life(node) == Life::Running)
+    }
+
+    /// Whether a node is frozen.
+    pub fn is_frozen(&self, node: usize) -> bool {
+        self.of(node, move |world| world.life(node) == Life::Frozen)
+    }
+
+    /// Nobody reaches a node any more, neither nodes nor clients, and it reaches nobody: its cable is pulled.
+    pub fn isolate(&self, node: usize) {
+        self.of(node, move |world| world.isolate(node));
+    }
+
+    /// Ends [`isolate`](Self::isolate).
+    ///
+    /// # Errors
+    /// Somebody else has taken its port.
+    pub fn rejoin(&self, node: usize) -> io::Result<()> {
+        self.of(node, move |world| world.rejoin(node))
     }
 
     /// Parts the nodes: those of each group reach only each other. Those that are in no group make one more. Clients still reach all of them.
@@ -193,6 +227,13 @@ impl Cluster {
     /// Moves a stepped clock on; all that is due until then happens, each thing at its own moment. On other clocks it does nothing.
     pub fn advance(&self, by: Duration) {
         self.world(move |world| world.advance(by));
+    }
+
+    /// Leaps to a moment of a leaping clock, or a stepped one; all that is due until then happens, each thing at its own moment, before any client is heard again. A natural
+    /// clock can't be moved: then it does nothing.
+    pub fn leap_to(&self, moment: Duration) {
+        let until = self.clock.unix_at(moment).as_micros() as i64;
+        self.world(move |world| world.leap_until(until));
     }
 
     /// Waits until something is so, for at most this much of the cluster's time. Whether it is. A leaping clock leaps meanwhile from one thing that happens to the next, a stepped one

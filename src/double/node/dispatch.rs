@@ -193,7 +193,7 @@ impl Server {
                 return Some(Refusal::Elsewhere(Failure::told(words)));
             }
         }
-        self.untimely(key, spec).map(Refusal::Here)
+        self.untimely(key, args, spec).map(Refusal::Here)
     }
 
     /// What stands against a command wherever it is executed.
@@ -224,8 +224,8 @@ impl Server {
     }
 
     /// What stands against executing a command here and now.
-    fn untimely(&self, key: ClientKey, spec: &Spec) -> Option<Failure> {
-        if let Some(failure) = self.refused_by_role(key, spec) {
+    fn untimely(&self, key: ClientKey, args: &[&[u8]], spec: &Spec) -> Option<Failure> {
+        if let Some(failure) = self.refused_by_role(key, args, spec) {
             return Some(failure);
         }
         let client = &self.clients[key.0];

@@ -81,6 +81,7 @@ impl Host {
             config,
             in_cluster: false,
             bus_port: 0,
+            forgets: false,
         };
         let added = host.with_world(|world| world.add(newcomer));
         added.unwrap_or_else(|| Err(io::Error::other("the node's thread has ended")))?;

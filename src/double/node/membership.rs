@@ -167,10 +167,15 @@ impl Server {
         }
     }
 
-    /// Whether it listens at this address.
+    /// Whether it is found at this address by other nodes: where it listens, or where it says that it does.
     pub(super) fn is_at(&self, ip: &str, port: u16) -> bool {
-        let own = self.net.address;
-        own.port() == port && (own.ip().to_string() == ip || ip == "localhost")
+        self.net.address.port() == port && (ip == "localhost" || self.is_at_ip(ip))
+    }
+
+    /// Whether this is its IP address to other nodes.
+    pub(super) fn is_at_ip(&self, ip: &str) -> bool {
+        let own = self.net.address.ip().to_string() == ip;
+        own || (!ip.is_empty() && self.config.get("cluster-announce-ip") == ip)
     }
 
     /// Executes a command of another node, and answers in RESP2.

@@ -136,7 +136,7 @@ impl Server {
     }
 
     /// Whether a command may change something. A script that has declared what it does is held to that.
-    fn may_write(&self, spec: &Spec, args: &[&[u8]]) -> bool {
+    pub(super) fn may_write(&self, spec: &Spec, args: &[&[u8]]) -> bool {
         match self.scripts.declared_to_write(spec.name, args) {
             Some(writes) => writes,
             None => spec.flags.has(Flags::WRITE),

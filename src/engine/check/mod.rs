@@ -7,17 +7,21 @@ mod output;
 mod probe;
 #[cfg(test)]
 mod scenes;
+mod sql;
 mod timeline;
 mod words;
+
+use std::collections::BTreeMap;
 
 use super::names::Names;
 use super::scope::Scope;
 use crate::cluster::NodeName;
 use crate::lab::model::{Check, CheckKind};
-use crate::observe::{KeysReport, Needs, Observation};
+use crate::observe::{KeysReport, Needs, Observation, Rows};
 
 pub use output::{json_text, judge_exit, judge_output, read_json};
 pub use probe::judge_probe;
+pub use sql::query;
 pub use timeline::{all_seen, awaited, judge_timeline, moments_in_words};
 pub use words::{in_words, lasting_in_words};
 
@@ -61,6 +65,8 @@ pub struct Look {
     pub observation: Observation,
     /// The given keys read back, if a check asks for it.
     pub keys: Option<KeysReport>,
+    /// What each query gave that a check asks, or why it gave nothing.
+    pub sql: BTreeMap<String, Result<Rows, String>>,
 }
 
 /// What of the nodes a check has to look at. `all` are the nodes of the environment.
@@ -89,12 +95,13 @@ pub fn needs(check: &CheckKind, all: &[NodeName]) -> Needs {
         | CheckKind::Json { .. }
         | CheckKind::GivenKeys
         | CheckKind::Probe(_)
-        | CheckKind::Timeline(_) => {}
+        | CheckKind::Timeline(_)
+        | CheckKind::Sql(_) => {}
     }
     needs
 }
 
-/// Decides a check that looks at the state of nodes.
+/// Decides a check that looks at the state of nodes or of the database.
 pub fn judge_state(check: &Check, look: &Look, names: &Names, scope: &Scope<'_>) -> Judged {
     match &check.kind {
         CheckKind::Cluster(test) => cluster::judge(test, &look.observation, names),
@@ -104,6 +111,13 @@ pub fn judge_state(check: &Check, look: &Look, names: &Names, scope: &Scope<'_>)
         CheckKind::GivenKeys => match &look.keys {
             Some(report) => Judged::new(report.all_intact(), keys_in_words(report)),
             None => Judged::new(false, "the given keys were not read"),
+        },
+        CheckKind::Sql(test) => match query(test, scope) {
+            Ok(query) => match look.sql.get(&query) {
+                Some(answer) => sql::judge(test, answer, scope),
+                None => Judged::new(false, "the database was not asked"),
+            },
+            Err(why) => Judged::new(false, why),
         },
         // These look at a command's output or a probe, not at nodes; a lab that mixes them up is not loaded.
         CheckKind::Exit(_)

@@ -142,7 +142,7 @@ pub fn json_text(value: &Value) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     let flat = text.lines().collect::<Vec<_>>().join(" ⏎ ");
     if flat.chars().count() <= SHOWN {
         format!("`{flat}`")

@@ -1,7 +1,7 @@
 //! A check in words, as reports show what was expected.
 
 use crate::engine::scope::Scope;
-use crate::lab::model::{CheckKind, ClusterTest, Health, NodeTest, Stream, TextTest};
+use crate::lab::model::{CheckKind, ClusterTest, Health, NodeTest, SqlTest, Stream, TextTest};
 use crate::lab::quantity::{Comparison, Unit, show_duration};
 use crate::lab::template::Template;
 
@@ -72,6 +72,7 @@ pub fn in_words(kind: &CheckKind, scope: &Scope<'_>) -> String {
             let to = to.unwrap_or_default();
             format!("failover of {}{to}: {}", test.node, moments.join(", "))
         }
+        CheckKind::Sql(test) => sql(test, &fill),
     }
 }
 
@@ -109,6 +110,30 @@ fn text(stream: Stream, test: &TextTest, fill: &dyn Fn(&Template) -> String) -> 
         }
     }));
     format!("{name} {}", parts.join(" and "))
+}
+
+fn sql(test: &SqlTest, fill: &dyn Fn(&Template) -> String) -> String {
+    let mut parts = Vec::new();
+    parts.extend(
+        test.value
+            .as_ref()
+            .map(|value| format!("gives `{}`", fill(value).trim_end())),
+    );
+    parts.extend(test.is.map(|is| format!("gives {}", is.in_words())));
+    parts.extend(
+        test.rows
+            .map(|rows| format!("gives {} rows", rows.in_words())),
+    );
+    parts.extend(test.equals.as_ref().map(|rows| {
+        let rows: Vec<String> = rows.iter().map(fill).collect();
+        format!("gives the rows `{}`", rows.join(" ⏎ "))
+    }));
+    // On one line, as it may be folded over several in the file.
+    let query: Vec<String> = fill(&test.query)
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    format!("`{}` {}", query.join(" "), parts.join(" and "))
 }
 
 fn cluster(test: &ClusterTest) -> String {

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::survey::{LifeNow, Survey, Surveyor};
-use crate::backend::standing::{Phase, Standing, boot_id};
-use crate::backend::{Backend, BackendError, Docker};
+use crate::backend::standing::{Course, Phase, Standing, boot_id};
+use crate::backend::{BackendError, Life};
 use crate::cluster::{NodeId, NodeName, Reply};
 use crate::engine::event::Event;
 use crate::engine::{Events, Interrupt};
 use crate::lab::action::{Action, Limits, NodeChange};
+use crate::lab::environment::POSTGRES;
 use crate::resp::{Client, Router};
 
 /// To start eight containers takes some four seconds; a machine that has just started needs longer.
@@ -33,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// What has to be started, and with what.
 pub(super) struct Again<'a> {
     pub standing: &'a mut Standing,
-    pub docker: &'a Docker,
+    pub course: &'a dyn Course,
     pub events: &'a Arc<Events>,
     pub interrupt: &'a Interrupt,
     pub state_dir: &'a std::path::Path,
@@ -75,9 +76,15 @@ impl Again<'_> {
         });
         self.phase("starting the containers");
         // The toolbox, made again if it is not there.
-        self.docker.start(&[], &self.interrupt.soft).await?;
+        self.course.start(&[], &self.interrupt.soft).await?;
         if !stopped.is_empty() {
             self.start_containers(stopped).await?;
+        }
+        // Its data is as it was.
+        if self.standing.postgres.is_some()
+            && matches!(self.course.postgres().await?, Life::Exited(_))
+        {
+            self.start_containers(&[NodeName::new(POSTGRES)]).await?;
         }
         self.standing.boot_id = boot_id();
         self.standing.write(self.state_dir)?;
@@ -86,7 +93,7 @@ impl Again<'_> {
         let keys = self.standing.given.as_ref().and_then(|given| given.keys());
         if let Some(keys) = keys {
             self.phase(&format!("writing {} keys", keys.count));
-            let router = Router::new(self.docker.addresses(), COMMAND);
+            let router = Router::new(self.course.addresses(), COMMAND);
             keys.write(&router, KEYS_LIMIT)
                 .await
                 .map_err(|error| BackendError::Broken {
@@ -110,7 +117,7 @@ impl Again<'_> {
             nodes: nodes.to_vec(),
         };
         let output = self
-            .docker
+            .course
             .perform(&action, START_LIMITS, &self.interrupt.soft)
             .await?;
         if output.exit == Some(0) {
@@ -132,7 +139,7 @@ impl Again<'_> {
             return;
         };
         let milliseconds = timeout.as_millis().to_string();
-        let book = self.docker.addresses();
+        let book = self.course.addresses();
         let deadline = Instant::now() + AGREE_LIMIT / 2;
         for address in nodes.iter().filter_map(|name| book.get(name)) {
             let client = Client::new(address.clone(), COMMAND);
@@ -147,7 +154,7 @@ impl Again<'_> {
 
     /// Waits until everything is back that can come back by itself.
     async fn wait(&self) -> Result<(Survey, BTreeMap<NodeName, NodeId>), BackendError> {
-        let surveyor = Surveyor::new(self.docker);
+        let surveyor = Surveyor::new(self.course);
         let deadline = Instant::now() + AGREE_LIMIT;
         loop {
             let looked = surveyor.look(self.standing).await?;

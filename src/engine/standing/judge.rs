@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::survey::{ClusterNow, LabOf, LifeNow, NodeNow, Opinion, Remark, State, Survey};
+use super::survey::{
+    ClusterNow, LabOf, LifeNow, NodeNow, Opinion, PostgresNow, Remark, State, Survey,
+};
 use crate::backend::standing::{self, Standing};
 use crate::backend::{Life, NodeState};
 use crate::cluster::{Node, NodeId, NodeName, Role, SLOTS, Topology};
@@ -17,6 +19,7 @@ pub(super) fn judge(
     standing: &Standing,
     lives: &[NodeState],
     toolbox: Life,
+    postgres: Life,
     observation: &Observation,
     book: &AddressBook,
 ) -> Survey {
@@ -42,6 +45,11 @@ pub(super) fn judge(
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs()),
         nodes,
+        postgres: standing.postgres.as_ref().map(|it| PostgresNow {
+            port: it.port,
+            life: life_now(postgres),
+            exit: exit_of(postgres),
+        }),
         cluster,
         faults: Vec::new(),
         notes: Vec::new(),
@@ -58,8 +66,9 @@ pub(super) fn judge(
         return survey;
     }
     remark_on_nodes(&mut survey, standing, observation);
+    remark_on_postgres(&mut survey, standing);
     remark_on_cluster(&mut survey, standing, observation, &members);
-    if toolbox == Life::Absent {
+    if toolbox == Life::Absent && !standing.is_simulated() {
         survey.notes.push(Remark::new(
             "the toolbox is not there, in which labrunner runs redis-cli",
             "`labrunner up` makes it again; so does the first command that needs it",
@@ -118,18 +127,13 @@ fn node_now(
     let replica = node.is_some_and(|node| node.is_replica());
     NodeNow {
         name: state.name.clone(),
-        address: course.map_or_else(String::new, |node| node.address()),
+        address: course.map_or_else(String::new, |node| match standing.is_simulated() {
+            true => format!("127.0.0.1:{}", node.port()),
+            false => node.address(),
+        }),
         port: standing.ports.get(&state.name).copied().unwrap_or(0),
-        life: match state.life {
-            Life::Absent => LifeNow::Absent,
-            Life::Running => LifeNow::Running,
-            Life::Paused => LifeNow::Paused,
-            Life::Exited(_) => LifeNow::Stopped,
-        },
-        exit: match state.life {
-            Life::Exited(code) => Some(code),
-            _ => None,
-        },
+        life: life_now(state.life),
+        exit: exit_of(state.life),
         answers: observation.view(&state.name).is_some(),
         id: myself.or(known).map(|node| node.id),
         member,
@@ -144,6 +148,22 @@ fn node_now(
             .filter(|_| replica)
             .and_then(linked),
         opinion,
+    }
+}
+
+fn life_now(life: Life) -> LifeNow {
+    match life {
+        Life::Absent => LifeNow::Absent,
+        Life::Running => LifeNow::Running,
+        Life::Paused => LifeNow::Paused,
+        Life::Exited(_) => LifeNow::Stopped,
+    }
+}
+
+fn exit_of(life: Life) -> Option<i64> {
+    match life {
+        Life::Exited(code) => Some(code),
+        _ => None,
     }
 }
 
@@ -199,36 +219,41 @@ fn remark_on_nodes(survey: &mut Survey, standing: &Standing, observation: &Obser
         .collect();
     let somebody_knows = survey.cluster.is_some();
     let has_given = standing.given.is_some();
+    // There is no docker that knows simulated nodes: labrunner does in its place what the course types.
+    let (docker, container) = match standing.is_simulated() {
+        true => ("labrunner do docker", "the node"),
+        false => ("docker", "the container of"),
+    };
     for node in &survey.nodes {
         let name = &node.name;
         match node.life {
             LifeNow::Absent if node.member || (expected.contains(name) && !somebody_knows) => {
                 survey.faults.push(Remark::new(
-                    format!("the container of {name} was removed, and its data with it"),
+                    format!("{container} {name} was removed, and its data with it"),
                     format!(
-                        "`labrunner down`, then `{}`, makes all anew; or `docker compose up -d {name}` makes an empty node, for you to add to the cluster",
+                        "`labrunner down`, then `{}`, makes all anew; or `{docker} compose up -d {name}` makes an empty node, for you to add to the cluster",
                         standing.command()
                     ),
                 ));
             }
             LifeNow::Absent if expected.contains(name) => survey.notes.push(Remark::new(
                 format!("{name} was removed, and no node knows it any more"),
-                format!("`docker compose up -d {name}` makes an empty node"),
+                format!("`{docker} compose up -d {name}` makes an empty node"),
             )),
             LifeNow::Absent => {}
             LifeNow::Stopped | LifeNow::Paused => {
                 let (is, help) = match (node.life, node.exit) {
                     (LifeNow::Paused, _) => (
                         "frozen".to_owned(),
-                        format!("`docker unpause {name}` lets it go on"),
+                        format!("`{docker} unpause {name}` lets it go on"),
                     ),
                     (_, Some(0) | None) => (
                         "stopped".to_owned(),
-                        format!("`docker start {name}` starts it"),
+                        format!("`{docker} start {name}` starts it"),
                     ),
                     (_, Some(code)) => (
                         format!("stopped (exit {code})"),
-                        format!("`docker start {name}` starts it"),
+                        format!("`{docker} start {name}` starts it"),
                     ),
                 };
                 // Somebody's wish, perhaps; but as long as nobody has taken over, the cluster is not whole.
@@ -258,13 +283,46 @@ fn remark_on_nodes(survey: &mut Survey, standing: &Standing, observation: &Obser
                 let ip = CourseNode::named(name.as_str()).map_or_else(String::new, CourseNode::ip);
                 survey.faults.push(Remark::new(
                     format!("{name} runs, but does not answer{why}"),
-                    format!(
-                        "see `docker logs {name}`; if its links were cut: `docker network connect --ip {ip} --alias {name} labrunner-cluster {name}`"
-                    ),
+                    match standing.is_simulated() {
+                        true => format!(
+                            "if its links were cut: `{docker} network connect labrunner-cluster {name}`; if it hangs: `{docker} restart {name}`"
+                        ),
+                        false => format!(
+                            "see `docker logs {name}`; if its links were cut: `docker network connect --ip {ip} --alias {name} labrunner-cluster {name}`"
+                        ),
+                    },
                 ));
             }
             LifeNow::Running => {}
         }
+    }
+}
+
+fn remark_on_postgres(survey: &mut Survey, standing: &Standing) {
+    let Some(postgres) = &survey.postgres else {
+        return;
+    };
+    match postgres.life {
+        LifeNow::Running => {}
+        LifeNow::Absent => survey.faults.push(Remark::new(
+            "postgres was removed, and the lab's database with it",
+            format!(
+                "`labrunner down`, then `{}`, makes all anew",
+                standing.command()
+            ),
+        )),
+        // Somebody's wish, as the lab may have it.
+        LifeNow::Paused => survey.notes.push(Remark::new(
+            "postgres is frozen",
+            "`docker unpause postgres` lets it go on",
+        )),
+        LifeNow::Stopped => survey.notes.push(Remark::new(
+            match postgres.exit {
+                Some(0) | None => "postgres is stopped".to_owned(),
+                Some(code) => format!("postgres is stopped (exit {code})"),
+            },
+            "`docker start postgres` starts it again, with its data",
+        )),
     }
 }
 

@@ -94,8 +94,9 @@ fn standing() -> Standing {
         ],
         replicas: vec![("redis-4".into(), "redis-1".into())],
         keys: None,
+        postgres: None,
     };
-    let mut standing = Standing::begin(None, Some(&given), "i", Path::new("/lock"));
+    let mut standing = Standing::begin("docker", None, Some(&given), "i", Path::new("/lock"));
     assert_eq!(standing.given, Some(StandingGiven::of(&given)));
     standing.server = Some("redis 7.0.15".to_owned());
     standing
@@ -125,6 +126,7 @@ fn judged(states: [Life; 3], views: &[(char, Result<View, RespError>)]) -> Surve
         &standing(),
         &lives(states),
         RUNS,
+        Life::Absent,
         &observation(views),
         &book(),
     )
@@ -289,6 +291,7 @@ fn nodes_that_know_nobody_are_no_cluster() {
         &bare,
         &lives([RUNS, STOPPED, RUNS]),
         RUNS,
+        Life::Absent,
         &observation(&views),
         &book(),
     );
@@ -308,6 +311,7 @@ fn stopped_and_gone(#[case] lives: [Life; 3], #[case] toolbox: Life, #[case] sta
         &standing(),
         &super::tests::lives(lives),
         toolbox,
+        Life::Absent,
         &Observation::default(),
         &book(),
     );
@@ -321,9 +325,32 @@ fn a_toolbox_that_is_gone_is_worth_a_note() {
         &standing(),
         &lives([RUNS; 3]),
         Life::Absent,
+        Life::Absent,
         &observation(&all_three()),
         &book(),
     );
     assert_eq!(survey.state, State::Well);
     assert!(remarks(&survey).starts_with("! the toolbox is not there"));
+}
+
+#[rstest]
+#[case::runs(Life::Running, State::Well, "")]
+#[case::stopped(STOPPED, State::Well, "! postgres is stopped")]
+#[case::frozen(Life::Paused, State::Well, "! postgres is frozen")]
+#[case::removed(Life::Absent, State::Broken, "postgres was removed")]
+fn the_database_is_looked_at_where_the_lab_has_one(
+    #[case] life: Life,
+    #[case] state: State,
+    #[case] words: &str,
+) {
+    let mut standing = standing();
+    standing.postgres = Some(crate::backend::standing::StandingPostgres {
+        image: "postgres:17".to_owned(),
+        port: 5432,
+    });
+    let seen = observation(&all_three());
+    let survey = judge(&standing, &lives([RUNS; 3]), RUNS, life, &seen, &book());
+    assert_eq!(survey.state, state, "{survey:?}");
+    assert!(remarks(&survey).contains(words), "{}", remarks(&survey));
+    assert_eq!(survey.postgres.map(|it| it.port), Some(5432));
 }

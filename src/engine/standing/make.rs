@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::survey::{State, Survey, Surveyor};
 use super::{NotUp, UpOptions, announce, course_lab, finished};
 use crate::backend::docker::course::CourseOptions;
-use crate::backend::standing::{Phase, Standing};
-use crate::backend::{Backend, BackendError, Docker};
+use crate::backend::standing::{Course, Phase, Standing, StandingPostgres};
+use crate::backend::{BackendError, SimOptions, for_course};
 use crate::engine::begin::Begun;
 use crate::engine::environment::Environment;
 use crate::engine::event::Event;
@@ -32,35 +32,56 @@ pub(super) async fn make(
         Some(lab) => lab.clone(),
         None => course_lab()?,
     };
-    let preparing = Docker::prepare_course(CourseOptions {
+    let containers = CourseOptions {
         image: options.image.clone(),
+        postgres: lab
+            .given
+            .as_ref()
+            .is_some_and(|given| given.postgres.is_some()),
+        postgres_image: options.postgres_image.clone(),
+        postgres_port: options.postgres_port,
         pull: options.pull,
         state_dir: options.state_dir.clone(),
-    });
-    let docker = tokio::select! {
+    };
+    let simulated = SimOptions {
+        program: options.program.clone(),
+        postgres_port: options.postgres_port,
+        ..SimOptions::default()
+    };
+    let preparing = for_course(options.backend, containers, &simulated);
+    let course = tokio::select! {
         biased;
         () = interrupt.soft.cancelled() => return Err(NotUp::Untold(BackendError::Cancelled)),
-        prepared = preparing => Arc::new(prepared?),
+        prepared = preparing => prepared?,
     };
     let mut standing = Standing::begin(
+        course.name(),
         options.lab.as_ref(),
         lab.given.as_ref(),
-        docker.image(),
-        docker.lock_path().unwrap_or(&options.state_dir),
+        course.image(),
+        course.lock_path().unwrap_or(&options.state_dir),
     );
+    if lab
+        .given
+        .as_ref()
+        .is_some_and(|given| given.postgres.is_some())
+    {
+        let (image, port) = course.postgres_place();
+        standing.postgres = Some(StandingPostgres { image, port });
+    }
     standing.write(&options.state_dir)?;
     let heading = (lab.source.name().to_owned(), lab.number, lab.title.clone());
     let file = heading.0.clone();
-    announce(events, Some(heading), docker.why());
-    let stood = stand(lab, docker.clone(), events, interrupt, &mut standing).await;
+    announce(events, Some(heading), course.name(), course.why());
+    let stood = stand(lab, course.clone(), events, interrupt, &mut standing).await;
     let looked = match stood {
-        Ok(()) => ready(&docker, &mut standing, &options.state_dir, events).await,
+        Ok(()) => ready(&*course, &mut standing, &options.state_dir, events).await,
         Err(ending) => Err(ending),
     };
     match looked {
         Ok(survey) => Ok(survey),
         Err(ending) => {
-            remove(docker, &options.state_dir, events).await;
+            remove(course, &options.state_dir, events).await;
             finished(events, file, ending.into());
             Err(NotUp::Told(ending))
         }
@@ -70,7 +91,7 @@ pub(super) async fn make(
 /// Makes what the lab starts from.
 async fn stand(
     lab: Lab,
-    docker: Arc<Docker>,
+    course: Arc<dyn Course>,
     events: &Arc<Events>,
     interrupt: &Interrupt,
     standing: &mut Standing,
@@ -79,7 +100,7 @@ async fn stand(
     let place = |environment: Arc<Environment>| {
         World::new(lab.clone(), environment, events.clone(), interrupt.clone())
     };
-    let environment = Arc::new(Environment::new(docker));
+    let environment = Arc::new(Environment::new(course));
     let Begun { world, made, .. } = Begun::begin(environment, None, Instant::now(), &place).await;
     if let Err(trouble) = made {
         return Err(tell(&world, None, trouble).await);
@@ -93,13 +114,13 @@ async fn stand(
 
 /// Says in the handle that all is there, and looks at it.
 async fn ready(
-    docker: &Docker,
+    course: &dyn Course,
     standing: &mut Standing,
     state_dir: &Path,
     events: &Arc<Events>,
 ) -> Result<Survey, Ending> {
     let looked = async {
-        let surveyor = Surveyor::new(docker);
+        let surveyor = Surveyor::new(course);
         let deadline = Instant::now() + SETTLE_LIMIT;
         let looked = loop {
             let looked = surveyor.look(standing).await?;
@@ -117,10 +138,10 @@ async fn ready(
 }
 
 /// Removes what was made, and the handle. What resists is told, and the handle stays then.
-async fn remove(docker: Arc<Docker>, state_dir: &Path, events: &Arc<Events>) {
+async fn remove(course: Arc<dyn Course>, state_dir: &Path, events: &Arc<Events>) {
     let began = Instant::now();
     events.emit(Event::CleanupStarted);
-    let removed = match docker.remove().await {
+    let removed = match course.remove().await {
         Ok(()) => Standing::forget(state_dir),
         Err(error) => Err(error),
     };

@@ -15,15 +15,15 @@ use super::event::{Counts, Event, Outcome};
 use super::tell::tell_unmade;
 use super::{Ending, Events, Interrupt};
 use crate::backend::standing::{
-    self, EnvironmentLock, Phase, Standing, StandingGiven, have_all_stopped,
+    self, Course, EnvironmentLock, Phase, Standing, StandingGiven, have_all_stopped,
 };
-use crate::backend::{Backend, BackendError, Docker, Life};
+use crate::backend::{BackendError, Choice, Life};
 use crate::cluster::NodeName;
 use crate::lab::{self, Lab, Source};
 
 use self::survey::Surveyor;
 pub use self::survey::{
-    ClusterNow, LabOf, LifeNow, NodeNow, Opinion, Remark, State, Survey, survey,
+    ClusterNow, LabOf, LifeNow, NodeNow, Opinion, PostgresNow, Remark, State, Survey, survey,
 };
 
 /// What is made without a lab: a lab too, whose steps nobody runs.
@@ -32,10 +32,18 @@ const COURSE: &str = include_str!("course.yaml");
 /// What is to stand.
 #[derive(Debug, Clone)]
 pub struct UpOptions {
+    /// Where its nodes are to live.
+    pub backend: Choice,
+    /// The program that is labrunner; without, this one, if it is called so.
+    pub program: Option<PathBuf>,
     /// The lab whose `given` is made; without, the course's own cluster.
     pub lab: Option<Lab>,
     /// The image that was asked for.
     pub image: Option<String>,
+    /// The image of PostgreSQL that was asked for.
+    pub postgres_image: Option<String>,
+    /// The port of PostgreSQL that was asked for; without, the course's.
+    pub postgres_port: Option<u16>,
     /// Whether an image that is not on this machine may be downloaded.
     pub pull: bool,
     /// Where the handle is.
@@ -94,16 +102,17 @@ pub async fn up(
     let lock = EnvironmentLock::take(&options.state_dir, &options.command)?;
     let mut done = Vec::new();
     let opened = standing::open(&options.state_dir).await?;
-    if let Some((standing, docker)) = opened {
+    if let Some((standing, course)) = opened {
         let why_remove = match standing.phase {
             // Nobody makes it, since the lock was free.
             Phase::Making => Some("removed what an `up` that was killed had left"),
-            Phase::Ready | Phase::Restarting => is_gone(&docker).await?.then_some(
-                "the containers of the environment that stood were removed by somebody: it is made anew",
-            ),
+            Phase::Ready | Phase::Restarting => is_gone(&*course).await?.then_some(match standing.is_simulated() {
+                true => "the process of the environment that stood has ended: it is made anew",
+                false => "the containers of the environment that stood were removed by somebody: it is made anew",
+            }),
         };
         let Some(why) = why_remove else {
-            return find(options, standing, docker, events, interrupt).await;
+            return find(options, standing, course, events, interrupt).await;
         };
         standing::remove(&options.state_dir).await?;
         done.push(why.to_owned());
@@ -122,22 +131,24 @@ pub async fn up(
     }
 }
 
-async fn is_gone(docker: &Docker) -> Result<bool, BackendError> {
-    let nodes = docker.nodes().await?;
-    Ok(nodes.iter().all(|node| node.life == Life::Absent)
-        && docker.toolbox().await? == Life::Absent)
+async fn is_gone(course: &dyn Course) -> Result<bool, BackendError> {
+    let nodes = course.nodes().await?;
+    Ok(
+        nodes.iter().all(|node| node.life == Life::Absent)
+            && course.helper().await? == Life::Absent,
+    )
 }
 
 /// Finds that an environment stands, and starts it again if its containers were stopped for it.
 async fn find(
     options: UpOptions,
     mut standing: Standing,
-    docker: Docker,
+    course: Arc<dyn Course>,
     events: &Arc<Events>,
     interrupt: &Interrupt,
 ) -> Result<Up, NotUp> {
     is_what_was_asked_for(&options, &standing)?;
-    let nodes = docker.nodes().await?;
+    let nodes = course.nodes().await?;
     let lives: Vec<Life> = nodes.iter().map(|node| node.life).collect();
     let named = |is: fn(&Life) -> bool| -> Vec<NodeName> {
         nodes
@@ -158,11 +169,12 @@ async fn find(
                 .lab
                 .as_ref()
                 .map(|lab| (lab.file.clone(), lab.number, lab.title.clone())),
-            docker.why(),
+            course.name(),
+            course.why(),
         );
         let again = Again {
             standing: &mut standing,
-            docker: &docker,
+            course: &*course,
             events,
             interrupt,
             state_dir: &options.state_dir,
@@ -190,11 +202,11 @@ async fn find(
         });
     }
     let mut done = Vec::new();
-    if docker.toolbox().await? != Life::Running {
-        docker.start(&[], &interrupt.soft).await?;
+    if course.helper().await? != Life::Running {
+        course.start(&[], &interrupt.soft).await?;
         done.push("started the toolbox again".to_owned());
     }
-    let survey = Surveyor::new(&docker).look(&standing).await?.survey;
+    let survey = Surveyor::new(&*course).look(&standing).await?.survey;
     Ok(Up {
         how: How::StoodAlready,
         survey,
@@ -204,13 +216,26 @@ async fn find(
 
 /// Whether what stands is what was asked for; without a lab, whatever stands is.
 fn is_what_was_asked_for(options: &UpOptions, standing: &Standing) -> Result<(), BackendError> {
+    let wanted = match options.backend {
+        Choice::Auto => None,
+        Choice::Docker => Some("docker"),
+        Choice::Sim => Some("sim"),
+    };
     let another = |what: String| {
         Err(BackendError::Unavailable {
             what,
             help: "remove it first: `labrunner down`".to_owned(),
         })
     };
+    if wanted.is_some_and(|wanted| wanted != standing.backend) {
+        return another(format!(
+            "{} stands already, with the backend {}",
+            standing.in_words(),
+            standing.backend
+        ));
+    }
     if let Some(image) = &options.image
+        && !standing.is_simulated()
         && *image != standing.image
     {
         return another(format!(
@@ -244,7 +269,12 @@ fn is_what_was_asked_for(options: &UpOptions, standing: &Standing) -> Result<(),
 }
 
 /// Tells what begins: the lab and where the nodes live.
-fn announce(events: &Arc<Events>, lab: Option<(String, Option<u32>, String)>, why: &str) {
+fn announce(
+    events: &Arc<Events>,
+    lab: Option<(String, Option<u32>, String)>,
+    backend: &'static str,
+    why: &str,
+) {
     let (file, number, title) =
         lab.unwrap_or_else(|| (String::new(), None, "The course's environment".to_owned()));
     events.emit(Event::LabStarted {
@@ -254,7 +284,7 @@ fn announce(events: &Arc<Events>, lab: Option<(String, Option<u32>, String)>, wh
         steps: 0,
     });
     events.emit(Event::BackendChosen {
-        backend: "docker",
+        backend,
         why: why.to_owned(),
     });
 }

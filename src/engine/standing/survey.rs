@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::judge::judge;
-use crate::backend::standing::{self, Phase, Standing, StandingLab};
-use crate::backend::{Backend, BackendError, Docker, Life};
+use crate::backend::standing::{self, Course, Phase, Standing, StandingLab};
+use crate::backend::{BackendError, Life};
 use crate::cluster::{NodeId, NodeName, Role, SlotSet};
 use crate::observe::{Needs, Observer};
 use crate::resp::AddressBook;
@@ -23,7 +23,7 @@ pub struct Survey {
     pub state: State,
     /// The lab whose `given` it was made from, if it was one.
     pub lab: Option<LabOf>,
-    /// Where the nodes live: `docker`.
+    /// Where the nodes live: `docker` or `sim`.
     pub backend: String,
     /// The image of nodes and toolbox.
     pub image: String,
@@ -35,6 +35,9 @@ pub struct Survey {
     pub seen_unix_seconds: u64,
     /// The course's eight nodes.
     pub nodes: Vec<NodeNow>,
+    /// PostgreSQL, where the lab has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<PostgresNow>,
     /// The cluster; nothing if no node that answers belongs to one.
     pub cluster: Option<ClusterNow>,
     /// What is wrong, and what to do.
@@ -101,6 +104,17 @@ pub struct NodeNow {
     pub linked: Option<bool>,
     /// What the others think of it: the worst of it.
     pub opinion: Opinion,
+}
+
+/// PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PostgresNow {
+    /// Its port on this machine.
+    pub port: u16,
+    /// How it is by the word of the environment.
+    pub life: LifeNow,
+    /// The exit code of one that has stopped.
+    pub exit: Option<i64>,
 }
 
 /// How a node is by the word of the environment.
@@ -174,15 +188,22 @@ impl From<BackendError> for Remark {
     }
 }
 
+impl Survey {
+    /// Whether its nodes are simulated, and known to no docker.
+    pub fn is_simulated(&self) -> bool {
+        self.backend == "sim"
+    }
+}
+
 /// Looks at the environment of a state folder; nothing if there is none.
 ///
 /// # Errors
 /// When the handle can't be read, or the environment's engine does not answer.
 pub async fn survey(state_dir: &Path) -> Result<Option<Survey>, BackendError> {
-    let Some((standing, docker)) = standing::open(state_dir).await? else {
+    let Some((standing, course)) = standing::open(state_dir).await? else {
         return Ok(None);
     };
-    let mut survey = Surveyor::new(&docker).look(&standing).await?.survey;
+    let mut survey = Surveyor::new(&*course).look(&standing).await?.survey;
     if standing.phase != Phase::Ready {
         let remark = standing::unfinished(&standing, state_dir);
         survey.state = match (&remark, standing.phase) {
@@ -209,17 +230,17 @@ pub(super) struct Looked {
 
 /// Looks at an environment, once or again and again.
 pub(super) struct Surveyor<'a> {
-    docker: &'a Docker,
+    course: &'a dyn Course,
     book: AddressBook,
     observer: Observer,
 }
 
 impl<'a> Surveyor<'a> {
-    pub fn new(docker: &'a Docker) -> Self {
-        let book = docker.addresses();
+    pub fn new(course: &'a dyn Course) -> Self {
+        let book = course.addresses();
         Surveyor {
             observer: Observer::new(book.clone(), LOOK_DEADLINE),
-            docker,
+            course,
             book,
         }
     }
@@ -229,8 +250,15 @@ impl<'a> Surveyor<'a> {
     /// # Errors
     /// When the environment's engine can't say how the nodes are.
     pub async fn look(&self, standing: &Standing) -> Result<Looked, BackendError> {
-        let (nodes, toolbox) = tokio::join!(self.docker.nodes(), self.docker.toolbox());
-        let (nodes, toolbox) = (nodes?, toolbox?);
+        let postgres = async {
+            match standing.postgres {
+                Some(_) => self.course.postgres().await,
+                None => Ok(Life::Absent),
+            }
+        };
+        let (nodes, toolbox, postgres) =
+            tokio::join!(self.course.nodes(), self.course.helper(), postgres);
+        let (nodes, toolbox, postgres) = (nodes?, toolbox?, postgres?);
         let running: BTreeSet<NodeName> = nodes
             .iter()
             .filter(|node| node.life == Life::Running)
@@ -249,7 +277,14 @@ impl<'a> Surveyor<'a> {
             .into_iter()
             .map(|(id, name)| (name, id))
             .collect();
-        let survey = judge(standing, &nodes, toolbox, &observation, &self.book);
+        let survey = judge(
+            standing,
+            &nodes,
+            toolbox,
+            postgres,
+            &observation,
+            &self.book,
+        );
         Ok(Looked { survey, ids })
     }
 }

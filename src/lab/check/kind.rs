@@ -5,12 +5,39 @@ use super::step::{At, Checker};
 use crate::cluster::Info;
 use crate::lab::fault::nearest;
 use crate::lab::keys::{GIVEN, LAB};
-use crate::lab::model::{Check, CheckKind};
+use crate::lab::model::{Check, CheckKind, SqlTest};
 use crate::lab::shape::meant;
 use crate::lab::template::Template;
 use crate::lab::tree::Tree;
 
+/// That something needs PostgreSQL where there is none.
+pub(super) const NO_POSTGRES: &str = "this needs PostgreSQL, and the lab does not ask for it";
+/// How a lab asks for it.
+pub(super) const ADD_POSTGRES: &str =
+    "add `postgres: migrated` to `given`: the application's tables, empty; or `postgres: empty`";
+
+/// The templates of a check of SQL, each with where it stands.
+fn sql_templates<'t>(
+    test: &'t SqlTest,
+    body: Option<&'t Tree>,
+) -> Vec<(&'t Template, Option<&'t Tree>)> {
+    let value = |key: &str| body.and_then(|body| body.get(key));
+    let rows = value("equals").map_or(&[][..], Tree::items);
+    let equals = test.equals.iter().flatten().zip(rows);
+    [(Some(&test.query), "query"), (test.value.as_ref(), "value")]
+        .into_iter()
+        .filter_map(|(template, key)| Some((template?, value(key))))
+        .chain(equals.map(|(template, row)| (template, Some(row))))
+        .collect()
+}
+
 impl Checker<'_> {
+    /// Whether the lab asks for PostgreSQL, or is meant to.
+    pub(super) fn has_postgres(&self) -> bool {
+        meant(self.tree, &LAB, "given")
+            .is_some_and(|given| meant(&given.value, &GIVEN, "postgres").is_some())
+    }
+
     pub(super) fn check(&mut self, at: At<'_>, list: &str, check: &Check, tree: &Tree) {
         let key_span = |key: &str| tree.entry(key).map_or(check.span, |entry| entry.key_span);
         let of_state = check.kind.is_of_state();
@@ -31,7 +58,7 @@ impl Checker<'_> {
                 check.span,
                 "this looks at what a command printed, and the step has no `run`",
                 "here",
-                "add `run`, or look at `cluster`, `node` or `info`",
+                "add `run`, or look at `cluster`, `node`, `info` or `sql`",
             );
         }
         if check.kind.is_of_output() && list == "holds" && at.has("run") {
@@ -65,6 +92,9 @@ impl Checker<'_> {
                 "add `given: keys: {count: 1000}`",
             );
         }
+        if matches!(check.kind, CheckKind::Sql(_)) && !self.has_postgres() {
+            self.fault(check.span, NO_POSTGRES, "here", ADD_POSTGRES);
+        }
         if check.within.is_some() && (!of_state || list == "holds") {
             let why = if of_state {
                 "what holds throughout has no deadline"
@@ -75,7 +105,7 @@ impl Checker<'_> {
                 key_span("within"),
                 why,
                 "here",
-                "`within` goes with `cluster`, `node`, `info`, `lag`, `given_keys` and `timeline` in `expect`",
+                "`within` goes with `cluster`, `node`, `info`, `lag`, `given_keys`, `sql` and `timeline` in `expect`",
             );
         }
         if check.lasting.is_some() && !of_state {
@@ -83,7 +113,7 @@ impl Checker<'_> {
                 key_span("for"),
                 "what a command printed does not change any more",
                 "here",
-                "`for` goes with `cluster`, `node`, `info`, `lag` and `given_keys`",
+                "`for` goes with `cluster`, `node`, `info`, `lag`, `given_keys` and `sql`",
             );
         }
         if list == "expect"
@@ -140,6 +170,7 @@ impl Checker<'_> {
                     .map(|(name, template)| (template, value(name)))
                     .collect()
             }
+            CheckKind::Sql(test) => sql_templates(test, tree.get("sql")),
             _ => Vec::new(),
         };
         let place = if check.kind.is_of_output() {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::kind::{ADD_POSTGRES, NO_POSTGRES};
 use super::names::{Names, mentions};
 use super::reference::Where;
 use crate::lab::environment::CourseNode;
@@ -286,6 +287,11 @@ impl Checker<'_> {
 
     fn line(&mut self, at: At<'_>, line: &Spanned<Line>, place: Where) {
         self.template(at, &line.value.typed, line.span, place);
+        if let Some(range) = line.value.needs_postgres().filter(|_| !self.has_postgres()) {
+            let typed = line.value.typed.as_written();
+            let span = locate(&self.lab.source, line.span, typed, range);
+            self.fault(span, NO_POSTGRES, "here", ADD_POSTGRES);
+        }
         if place == Where::Once && line.value.is_endless() {
             self.fault(
                 line.span,

@@ -61,6 +61,11 @@ pub static CHECK: Table = Table {
             Shape::Table(&TIMELINE),
             "When the moments of a failover were, counted from the start of the step's command.",
         ),
+        kind(
+            "sql",
+            Shape::Table(&SQL),
+            "What a query of PostgreSQL gives.",
+        ),
         optional(
             "within",
             Shape::Duration,
@@ -302,6 +307,40 @@ pub static PROBED: Table = Table {
             "p99",
             Shape::Compare(Unit::Time),
             "99 of 100 operations took no longer, counted from when they were due.",
+        ),
+    ],
+};
+
+/// `sql:`
+pub static SQL: Table = Table {
+    name: "SQL check",
+    doc: "What a query gives. It is asked as the database's own user, in a transaction that can only read.",
+    rule: Rule::SomeKind,
+    keys: &[
+        required(
+            "query",
+            Shape::Query,
+            "One statement that only looks: `SELECT count(*) FROM reservations`.",
+        ),
+        kind(
+            "value",
+            Shape::Template,
+            "It gives one value, and this is it, as `psql -At` prints it.",
+        ),
+        kind(
+            "is",
+            Shape::Compare(Unit::Count),
+            "It gives one value, which is a number like this.",
+        ),
+        kind(
+            "rows",
+            Shape::Compare(Unit::Count),
+            "How many rows it gives.",
+        ),
+        kind(
+            "equals",
+            Shape::List(&Shape::Template),
+            "It gives these rows, in this order, each as `psql -At` prints it: its values with `|` between them.",
         ),
     ],
 };

@@ -6,7 +6,7 @@ mod steps;
 
 use super::quantity::Unit;
 
-pub use checks::{CHECK, CLUSTER, INFO, JSON, LAG, NODE, PROBED, TEXT, TIMELINE};
+pub use checks::{CHECK, CLUSTER, INFO, JSON, LAG, NODE, PROBED, SQL, TEXT, TIMELINE};
 pub use steps::{GIVEN, KEYS, LAB, MEANWHILE, POINT, PROBE, STEP};
 
 /// A mapping of the language: which keys it can have.
@@ -68,6 +68,8 @@ pub enum Shape {
     Template,
     /// A `run` line.
     Line,
+    /// One statement of SQL that only looks, in which `${…}` is filled in.
+    Query,
     /// A regular expression.
     Pattern,
     /// An id: small letters, digits and hyphens.
@@ -148,9 +150,9 @@ pub const LANGUAGE: u64 = 1;
 pub const BACKENDS: &[&str] = &["docker", "local", "sim"];
 
 /// All tables, for the reference and for tests.
-pub static TABLES: [&Table; 16] = [
+pub static TABLES: [&Table; 17] = [
     &LAB, &GIVEN, &KEYS, &STEP, &MEANWHILE, &PROBE, &CHECK, &TEXT, &JSON, &CLUSTER, &NODE, &INFO,
-    &LAG, &PROBED, &TIMELINE, &POINT,
+    &LAG, &PROBED, &TIMELINE, &SQL, &POINT,
 ];
 
 impl Table {

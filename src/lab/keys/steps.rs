@@ -95,6 +95,11 @@ pub static GIVEN: Table = Table {
             Shape::Table(&KEYS),
             "Keys to write, so that there is data to move, and to lose if something is wrong.",
         ),
+        optional(
+            "postgres",
+            Shape::Choice(&["empty", "migrated"]),
+            "PostgreSQL, which is there only in labs that ask for it. Its database is `empty`, or has the application's tables and nothing in them: what `./app migrate up` makes of an empty one.",
+        ),
     ],
 };
 

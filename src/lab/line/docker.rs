@@ -1,16 +1,16 @@
-//! `docker …` and `docker compose …`: changes of the nodes of this environment, and of no other container.
+//! `docker …` and `docker compose …`: changes of the nodes and the service of this environment, and of no other container.
 
 use super::words::Word;
 use super::{LineFault, Parsed, Value};
 use crate::cluster::NodeName;
 use crate::lab::action::{Action, LinkChange, NodeChange};
-use crate::lab::environment::CourseNode;
+use crate::lab::environment::{CourseNode, POSTGRES, is_there};
 use crate::lab::fault::{nearest, suggest};
 
 /// A line of docker that was understood.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DockerLine {
-    /// A change of nodes' lives.
+    /// A change of the lives of nodes, or of the service.
     Nodes {
         /// Which change.
         change: NodeChange,
@@ -45,18 +45,24 @@ impl DockerLine {
         }
     }
 
+    /// The word that names PostgreSQL, if one does.
+    pub(super) fn postgres(&self) -> Option<&Word> {
+        let is_postgres = |word: &&Word| word.literal() == Some(POSTGRES);
+        self.words().iter().find(is_postgres)
+    }
+
     pub(super) fn fill(&self, value: Value<'_>) -> Result<Action, String> {
-        let mut name = |word: &Word| {
+        let mut name = |word: &Word, is_known: fn(&str) -> bool| {
             let name = word.fill(value)?;
-            CourseNode::named(&name)
-                .map(CourseNode::name)
+            is_known(&name)
+                .then(|| NodeName::new(&*name))
                 .ok_or_else(|| format!("`{name}` is not a node of this environment"))
         };
         Ok(match self {
             DockerLine::Nodes { change, nodes } => {
                 let nodes = nodes
                     .iter()
-                    .map(&mut name)
+                    .map(|word| name(word, is_there))
                     .collect::<Result<Vec<NodeName>, String>>()?;
                 Action::Nodes {
                     change: *change,
@@ -65,7 +71,7 @@ impl DockerLine {
             }
             DockerLine::Links { change, node } => Action::Links {
                 change: *change,
-                node: name(node)?,
+                node: name(node, |name| CourseNode::named(name).is_some())?,
             },
         })
     }
@@ -136,9 +142,7 @@ fn parse_change(word: &Word, rest: &[Word], compose: bool) -> Parsed<DockerLine>
                     "here",
                 ));
             }
-            Some(name) if CourseNode::named(name).is_none() => {
-                faults.push(unknown_node(word, name))
-            }
+            Some(name) if !is_there(name) => faults.push(unknown_node(word, name)),
             _ => nodes.push(word.clone()),
         }
     }
@@ -155,7 +159,7 @@ fn parse_change(word: &Word, rest: &[Word], compose: bool) -> Parsed<DockerLine>
     if nodes.is_empty() && faults.is_empty() {
         faults.push(
             LineFault::new(word.range.clone(), "which nodes? none is named", "here")
-                .help("name them: redis-1 to redis-8"),
+                .help("name them: redis-1 to redis-8, postgres"),
         );
     }
     if faults.is_empty() {
@@ -201,6 +205,14 @@ fn parse_network(network: &Word, rest: &[Word]) -> Parsed<DockerLine> {
         ]);
     };
     match node.literal() {
+        Some(POSTGRES) => Err(vec![
+            LineFault::new(
+                node.range.clone(),
+                "postgres is no node, and has no links that a lab can cut",
+                "here",
+            )
+            .help("`docker pause postgres` makes it answer nobody, `docker stop postgres` makes it refuse"),
+        ]),
         Some(name) if CourseNode::named(name).is_none() => Err(vec![unknown_node(node, name)]),
         _ => Ok(DockerLine::Links {
             change,
@@ -212,6 +224,7 @@ fn parse_network(network: &Word, rest: &[Word]) -> Parsed<DockerLine> {
 fn unknown_node(word: &Word, name: &str) -> LineFault {
     let known: Vec<String> = CourseNode::all()
         .map(|node| node.name().to_string())
+        .chain([POSTGRES.to_owned()])
         .collect();
     let label = nearest(name, known.iter().map(String::as_str))
         .map_or("here".to_owned(), |near| format!("did you mean `{near}`?"));
@@ -220,5 +233,5 @@ fn unknown_node(word: &Word, name: &str) -> LineFault {
         format!("`{name}` is not a node of this environment"),
         label,
     )
-    .help("the nodes are redis-1 to redis-8")
+    .help("the nodes are redis-1 to redis-8, and beside them there is postgres")
 }

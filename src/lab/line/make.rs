@@ -160,6 +160,11 @@ impl MakeLine {
         self.name == Name::ScaleDown
     }
 
+    /// Whether it is a load test.
+    pub(super) fn is_load_test(&self) -> bool {
+        self.name == Name::LoadTest
+    }
+
     /// Whether it changes nothing.
     pub(super) fn only_looks(&self) -> bool {
         matches!(

@@ -5,6 +5,7 @@ pub mod app;
 pub(super) mod docker;
 pub mod grep;
 pub(super) mod make;
+pub(super) mod psql;
 pub mod redis_cli;
 pub(super) mod watch;
 pub mod words;
@@ -16,6 +17,7 @@ use self::app::AppLine;
 use self::docker::DockerLine;
 use self::grep::Grep;
 use self::make::MakeLine;
+use self::psql::PsqlLine;
 use self::redis_cli::RedisCliLine;
 use self::watch::WatchLine;
 use self::words::{Word, split};
@@ -25,11 +27,12 @@ use super::target::Target;
 use super::template::{Reference, Template};
 
 /// The programs that a line can start with.
-pub(super) const PROGRAMS: [&str; 6] = [
+pub(super) const PROGRAMS: [&str; 7] = [
     "docker",
     "docker-compose",
     "redis-cli",
     "./app",
+    "psql",
     "make",
     "watch",
 ];
@@ -54,6 +57,8 @@ pub enum Verb {
     RedisCli(RedisCliLine),
     /// `./app …`.
     App(AppLine),
+    /// `psql …`.
+    Psql(PsqlLine),
     /// `make …`.
     Make(MakeLine),
     /// `watch …`.
@@ -156,6 +161,7 @@ impl Line {
             Some("docker-compose") => docker::parse_compose(program, rest).map(Verb::Docker),
             Some("redis-cli") => redis_cli::parse(program, rest).map(Verb::RedisCli),
             Some("./app") => app::parse(program, rest).map(Verb::App),
+            Some("psql") => psql::parse(program, rest).map(Verb::Psql),
             Some("make") => make::parse(program, rest).map(Verb::Make),
             Some("watch") => watch::parse(program, rest).map(Verb::Watch),
             Some(other) => Err(vec![refuse(program, other)]),
@@ -201,6 +207,7 @@ impl Line {
             Verb::Docker(line) => Task::Action(line.fill(value)?),
             Verb::RedisCli(line) => Task::Action(Action::RedisCli(line.fill(value)?)),
             Verb::App(line) => Task::Action(Action::App(line.fill(value)?)),
+            Verb::Psql(line) => Task::Action(Action::Psql(line.fill(value)?)),
             Verb::Make(line) => Task::Target(line.fill(value)?),
             Verb::Watch(line) => Task::Watch {
                 every: line.every,
@@ -223,7 +230,7 @@ impl Line {
     pub fn redis_cli(&self) -> Option<&RedisCliLine> {
         match &self.verb {
             Verb::RedisCli(line) => Some(line),
-            Verb::Docker(_) | Verb::App(_) | Verb::Make(_) | Verb::Watch(_) => None,
+            Verb::Docker(_) | Verb::App(_) | Verb::Psql(_) | Verb::Make(_) | Verb::Watch(_) => None,
         }
     }
 
@@ -232,14 +239,37 @@ impl Line {
         match &self.verb {
             Verb::RedisCli(line) => line.moves_from().is_some(),
             Verb::Make(line) => line.moves_slots(),
-            Verb::Docker(_) | Verb::App(_) | Verb::Watch(_) => false,
+            Verb::Docker(_) | Verb::App(_) | Verb::Psql(_) | Verb::Watch(_) => false,
+        }
+    }
+
+    /// Where in its text it says that it needs PostgreSQL, if it does.
+    pub fn needs_postgres(&self) -> Option<Range<usize>> {
+        match &self.verb {
+            Verb::Docker(line) => line.postgres().map(|word| word.range.clone()),
+            Verb::Psql(line) => Some(line.statement()),
+            // Its places are those of the inner line.
+            Verb::Watch(line) => line
+                .inner
+                .needs_postgres()
+                .map(|_| 0..self.typed.as_written().len()),
+            Verb::RedisCli(_) | Verb::App(_) | Verb::Make(_) => None,
+        }
+    }
+
+    /// Whether it is a load test. What it measures is real time, and so is what it waits for.
+    pub fn is_load_test(&self) -> bool {
+        match &self.verb {
+            Verb::App(line) => line.command() == "load-test",
+            Verb::Make(line) => line.is_load_test(),
+            Verb::Docker(_) | Verb::RedisCli(_) | Verb::Psql(_) | Verb::Watch(_) => false,
         }
     }
 
     /// Whether it goes on until it is stopped: `watch …`, `make watch-cluster`.
     pub fn is_endless(&self) -> bool {
         match &self.verb {
-            Verb::Docker(_) | Verb::RedisCli(_) | Verb::App(_) => false,
+            Verb::Docker(_) | Verb::RedisCli(_) | Verb::App(_) | Verb::Psql(_) => false,
             Verb::Make(line) => line.is_endless(),
             Verb::Watch(_) => true,
         }
@@ -266,15 +296,10 @@ fn no_filter(verb: &Verb, stage: &[Word]) -> Option<LineFault> {
 fn refuse(program: &Word, name: &str) -> LineFault {
     let help = match name {
         "app" => "write `./app`, as it is typed in a checkout of the course".to_owned(),
-        "psql" => {
-            format!(
-                "`{name}` belongs to the course, but this version of labrunner can't run it yet; write the command behind it"
-            )
-        }
         "sudo" | "bash" | "sh" | "cd" | "export" => {
             "there is no shell: write the command itself, as the reader would type it".to_owned()
         }
-        _ => "a line can call `docker`, `docker compose`, `redis-cli`, `./app`, `make` and `watch`, and filter with `| grep`"
+        _ => "a line can call `docker`, `docker compose`, `redis-cli`, `./app`, `psql`, `make` and `watch`, and filter with `| grep`"
             .to_owned(),
     };
     let label = match name {
@@ -352,6 +377,8 @@ mod tests {
     #[case("docker compose rm -f -s redis-8", NodeChange::Remove, &["redis-8"])]
     #[case("docker rm -f redis-8", NodeChange::Remove, &["redis-8"])]
     #[case("docker kill redis-1", NodeChange::Kill, &["redis-1"])]
+    #[case("docker compose restart postgres", NodeChange::Restart, &["postgres"])]
+    #[case("docker stop redis-1 postgres", NodeChange::Stop, &["redis-1", "postgres"])]
     fn changes_of_nodes(#[case] text: &str, #[case] change: NodeChange, #[case] names: &[&str]) {
         let nodes = names.iter().map(|name| NodeName::new(*name)).collect();
         assert_eq!(
@@ -379,7 +406,7 @@ mod tests {
     #[case("rm -rf /", "not a program")]
     #[case("app availability", "not a program")]
     #[case("./app availability", "needs `--event`")]
-    #[case("psql -c 'SELECT 1'", "not a program")]
+    #[case("psqll -c 'SELECT 1'", "not a program")]
     #[case("redis-clii -p 7001 PING", "not a program")]
     #[case("redis-cli -p 7001 PING; ls", "`;`")]
     #[case("redis-cli -p 7001 PING && ls", "`&`")]
@@ -410,7 +437,11 @@ mod tests {
     )]
     #[case("docker run evil", "not something that a lab can do")]
     #[case("docker stop", "which nodes")]
-    #[case("docker stop postgres", "not a node")]
+    #[case("docker stop mysql", "not a node")]
+    #[case(
+        "docker network disconnect cluster postgres",
+        "no links that a lab can cut"
+    )]
     #[case("docker exec redis-1 sh", "not something that a lab can do")]
     #[case("docker compose up redis-8", "`-d`")]
     #[case("docker network disconnect cluster", "which node")]
@@ -432,7 +463,7 @@ mod tests {
     proptest::proptest! {
         /// Whatever is typed, it is understood, or refused at places that are in it.
         #[test]
-        fn no_line_panics(text in "(redis-cli|docker|docker compose|make|watch|./app|reserve|session|show|--event|--seats=|--json|--map|failover|scale-down|watch-cluster|NODE=|-n|1|grep|-p|--cluster|reshard| |'|\"|\\||\\$\\{|\\}|7001|é|\\\\){0,12}") {
+        fn no_line_panics(text in "(redis-cli|docker|docker compose|make|watch|psql|-c|-At|-U|SELECT|COPY|;|./app|reserve|session|show|--event|--seats=|--json|--map|failover|scale-down|watch-cluster|NODE=|-n|1|grep|-p|--cluster|reshard| |'|\"|\\||\\$\\{|\\}|7001|é|\\\\){0,12}") {
             if let Err(faults) = Line::parse(&text) {
                 proptest::prop_assert!(!faults.is_empty());
                 for fault in faults {

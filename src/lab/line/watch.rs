@@ -207,6 +207,8 @@ fn refuse(inner: &Line, program: Range<usize>) -> Option<LineFault> {
     let fault = match &inner.verb {
         Verb::Watch(_) => watch_of_a_watch(program),
         Verb::Docker(_) => changes(program, "docker"),
+        Verb::Psql(psql) if psql.only_looks() => return None,
+        Verb::Psql(psql) => changes(psql.statement(), "this statement"),
         Verb::App(app) if app.only_looks() => return None,
         Verb::App(app) => {
             let range = match (app.name.first(), app.name.last()) {

@@ -41,6 +41,17 @@ impl Word {
         }
     }
 
+    /// A part of it as a word of its own, if that can be one: it is not empty and cuts no `${…}` in two.
+    pub(super) fn part(&self, part: Range<usize>) -> Option<Word> {
+        let text = self.as_written().get(part.clone())?;
+        let places = self.places.get(part.clone())?;
+        Some(Word {
+            template: Template::parse(text).ok()?,
+            range: (!places.is_empty()).then(|| self.place(part))?,
+            places: places.to_vec(),
+        })
+    }
+
     /// Filled in.
     pub(super) fn fill(&self, value: Value<'_>) -> Result<String, String> {
         self.template.fill(|reference| value(reference))

@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
 
 use super::moments::Moments;
 use crate::cluster::{Reply, Topology};
-use crate::resp::{Client, RespError};
+use crate::resp::{Client, Clock, RespError};
 
 /// From the start of one question to the start of the next. A moment is seen that much too late at most, and what it takes to answer.
 const PAUSE: Duration = Duration::from_millis(8);
@@ -21,11 +20,20 @@ const AFTER_NO_ANSWER: Duration = Duration::from_millis(100);
 /// What all who ask share.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// The time that the nodes live in.
+    pub clock: Arc<dyn Clock>,
     /// When the command began.
-    pub zero: Instant,
+    pub zero: Duration,
     pub moments: watch::Sender<Moments>,
     /// Answers until now.
     pub answers: AtomicU64,
+}
+
+impl Shared {
+    /// Time since the command began.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.now().saturating_sub(self.zero)
+    }
 }
 
 /// A write for a slot of the failing master.
@@ -52,11 +60,13 @@ pub(super) async fn poll(client: Client, write: Option<Write>, shared: Arc<Share
     let node = client.address().name.clone();
     let mut last: Option<Reply> = None;
     loop {
-        let began = Instant::now();
+        let began = shared.clock.now();
         let write = write
             .as_ref()
             .filter(|_| shared.moments.borrow().timeline().recovered.is_none());
-        let next = match ask(&client, write).await {
+        let asking = shared.clock.hold();
+        let answer = ask(&client, write).await;
+        let next = match answer {
             Ok((written, view)) => {
                 shared.answers.fetch_add(1, Ordering::Relaxed);
                 // Almost every answer is the same as the one before, and reading it costs more than asking for it.
@@ -64,7 +74,7 @@ pub(super) async fn poll(client: Client, write: Option<Write>, shared: Arc<Share
                     .then(|| topology(&view))
                     .flatten();
                 shared.moments.send_if_modified(|moments| {
-                    let after = shared.zero.elapsed();
+                    let after = shared.elapsed();
                     let mut new = false;
                     if let Some((topology, raw)) = &changed {
                         new |= moments.view(&node, after, topology, raw);
@@ -77,9 +87,10 @@ pub(super) async fn poll(client: Client, write: Option<Write>, shared: Arc<Share
                 last = Some(view);
                 began + PAUSE
             }
-            Err(_) => Instant::now() + AFTER_NO_ANSWER,
+            Err(_) => shared.clock.now() + AFTER_NO_ANSWER,
         };
-        sleep_until(next).await;
+        drop(asking);
+        shared.clock.sleep_until(next).await;
     }
 }
 

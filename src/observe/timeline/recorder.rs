@@ -7,14 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::moments::Moments;
 use super::poll::{Shared, Write, poll, remove};
 use super::subject::{RecorderError, Subject};
 use crate::cluster::{NodeName, Timeline};
 use crate::observe::{Needs, Observer};
-use crate::resp::{AddressBook, Client, hash_tag};
+use crate::resp::{AddressBook, Client, Clock, hash_tag};
 
 /// How long the look before may take: a node that hangs costs that much, once.
 const LOOK: Duration = Duration::from_millis(500);
@@ -24,6 +23,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct Recorder {
     subject: Subject,
     clients: BTreeMap<NodeName, Client>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Recorder {
@@ -49,7 +49,11 @@ impl Recorder {
             .filter(|address| address.name != *node && subject.members.contains(&address.name))
             .map(|address| (address.name.clone(), Client::new(address.clone(), LOOK)))
             .collect();
-        Ok(Recorder { subject, clients })
+        Ok(Recorder {
+            subject,
+            clients,
+            clock: book.clock().clone(),
+        })
     }
 
     /// The master that is to fail.
@@ -70,7 +74,11 @@ impl Recorder {
     /// Every member but the failing one is asked for its view every 8 ms, over a connection of its own, and every replica of the failing
     /// one to accept a write for one of its slots.
     pub fn begin(self) -> Recording {
-        let Recorder { subject, clients } = self;
+        let Recorder {
+            subject,
+            clients,
+            clock,
+        } = self;
         let key = format!(
             "timeline:{{{}}}:{:08x}",
             hash_tag(subject.slot),
@@ -85,7 +93,8 @@ impl Recorder {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let shared = Arc::new(Shared {
-            zero: Instant::now(),
+            zero: clock.now(),
+            clock,
             moments: watch::Sender::new(Moments::new(subject)),
             answers: AtomicU64::new(0),
         });
@@ -136,7 +145,7 @@ impl Recording {
 
     /// How long it has been recording.
     pub fn elapsed(&self) -> Duration {
-        self.shared.zero.elapsed()
+        self.shared.elapsed()
     }
 
     /// What was seen until now.

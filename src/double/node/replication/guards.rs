@@ -10,6 +10,7 @@ impl Server {
     pub(in crate::double) fn refused_by_role(
         &self,
         key: ClientKey,
+        args: &[&[u8]],
         spec: &Spec,
     ) -> Option<Failure> {
         let settings = &self.config.replication;
@@ -19,16 +20,17 @@ impl Server {
         }
         let client = self.clients.get(key.0)?;
         let queue = client.transaction.as_ref().filter(|_| spec.name == "exec");
-        let any = |has: &dyn Fn(Flags) -> bool| {
+        let any = |has: &dyn Fn(&Spec, &[&[u8]]) -> bool| {
             let table = Table::redis_7_0();
-            has(spec.flags)
+            has(spec, args)
                 || queue.is_some_and(|it| {
-                    it.queue
-                        .iter()
-                        .any(|queued| has(table.spec(queued.command).flags))
+                    it.queue.iter().any(|queued| {
+                        let words: Vec<&[u8]> = queued.words.iter().map(|word| &**word).collect();
+                        has(table.spec(queued.command), &words)
+                    })
                 })
         };
-        let writes = any(&|flags| flags.has(Flags::WRITE));
+        let writes = any(&|spec, args| self.may_write(spec, args));
         if writes && self.lacks_replicas() {
             return Some(Failure::text(
                 "NOREPLICAS Not enough good replicas to write.",
@@ -39,7 +41,7 @@ impl Server {
                 "READONLY You can't write against a read only replica.",
             ));
         }
-        if self.is_stale() && any(&|flags| !flags.has(Flags::STALE)) {
+        if self.is_stale() && any(&|spec, _| !spec.flags.has(Flags::STALE)) {
             return Some(STALE);
         }
         None

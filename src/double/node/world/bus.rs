@@ -148,13 +148,21 @@ impl Bus {
 
     /// Everybody reaches everybody; what was held comes now.
     pub fn heal(&mut self, now: i64) {
-        self.cut.clear();
+        self.heal_some(now, |_, _| true);
+    }
+
+    /// The same of those pairs that are `meant`: who sends, and to whom.
+    pub fn heal_some(&mut self, now: i64, meant: impl Fn(usize, usize) -> bool) {
+        self.cut.retain(|(from, to)| !meant(*from, *to));
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for id in links {
             for end in [OPENER, ACCEPTER] {
                 let Some(link) = self.links.get_mut(&id) else {
                     continue;
                 };
+                if self.cut.contains(&(link.ends[1 - end], link.ends[end])) {
+                    continue;
+                }
                 for what in std::mem::take(&mut link.held[end]) {
                     self.forward(now, id, end, what);
                 }

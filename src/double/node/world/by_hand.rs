@@ -22,7 +22,14 @@ impl World {
         if !self.clock.is_stepped() {
             return;
         }
-        let until = self.clock_now().saturating_add(by.as_micros() as i64);
+        self.leap_until(self.clock_now().saturating_add(by.as_micros() as i64));
+    }
+
+    /// A clock that can be moved is moved on to this moment, in microseconds since 1970; all that is due on the way happens at its own moment.
+    pub fn leap_until(&mut self, until: i64) {
+        if self.clock.is_natural() {
+            return;
+        }
         while let Some(next) = self.next_moment().filter(|next| *next <= until) {
             let next = next.max(self.now);
             self.clock.leap_to(next);

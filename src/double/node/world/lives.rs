@@ -52,6 +52,8 @@ pub(in crate::double) struct Newcomer {
     pub in_cluster: bool,
     /// Its bus port; its own if it has none.
     pub bus_port: u16,
+    /// Whether it has no file of its settings: when it is started again, it has those of its first start.
+    pub forgets: bool,
 }
 
 impl World {
@@ -63,6 +65,7 @@ impl World {
         let place = self.about.len();
         let address = newcomer.address;
         let sockets = newcomer.listener.is_some();
+        let starts_with = newcomer.forgets.then(|| newcomer.config.clone());
         let mut net = Net::new(Rc::clone(&self.shared), place, address);
         if let Some(listener) = newcomer.listener {
             net.listen(listener)?;
@@ -78,13 +81,14 @@ impl World {
             let id = drawn(&mut random);
             server.run_id = drawn(&mut random).to_string();
             server.replication_ids[0] = drawn(&mut random).to_string();
-            let view = View::new(
+            let mut view = View::new(
                 place as u32,
                 id,
                 address.port(),
                 newcomer.bus_port,
                 server.now,
             );
+            view.address = address.ip().to_string();
             server.replication.number_links(place as u32);
             server.join(view, random);
         }
@@ -92,9 +96,17 @@ impl World {
             address,
             bus_port: newcomer.bus_port,
             sockets,
+            starts_with,
+            isolated: false,
             life: 0,
             missed: Vec::new(),
         });
+        for other in 0..place {
+            if self.about[other].isolated {
+                self.cut(place, other);
+                self.cut(other, place);
+            }
+        }
         self.lives.borrow_mut().push(Life::Running);
         server.peers = Some(Rc::new(Neighbours {
             place,
@@ -134,11 +146,15 @@ impl World {
             return;
         }
         let now = self.now;
+        // A server without a file of its own that is to save nothing by itself saves nothing at its end either.
+        let forgets = self.about[place].starts_with.is_some();
         self.at(place, |server| {
             server.close_all();
             server.net.stop_listening();
             server.wires.clear();
-            if how == Ending::Abrupt {
+            let saves =
+                how == Ending::Orderly && !(forgets && server.config.get("save").is_empty());
+            if !saves {
                 // It is saved with the keys, and by nothing else.
                 server.replication = Replication::default();
                 if server.config.get("appendonly") != "yes" {
@@ -161,14 +177,15 @@ impl World {
         }
         let address = self.about[place].address;
         let mut net = Net::new(Rc::clone(&self.shared), place, address);
-        if self.about[place].sockets {
+        if self.about[place].sockets && !self.about[place].isolated {
             // The standard library sets SO_REUSEADDR, so that connections of the life before are no hindrance.
             net.listen(TcpListener::bind(address)?)?;
         }
         let (now, clock) = (self.now, self.clock.clone());
         let life = self.about[place].life + 1;
+        let starts_with = self.about[place].starts_with.clone();
         self.at(place, |server| {
-            let config = server.config.clone();
+            let config = starts_with.unwrap_or_else(|| server.config.clone());
             let mut fresh = Server::new(clock, config, net);
             fresh.set_time(now);
             fresh.started = fresh.now;
@@ -199,6 +216,57 @@ impl World {
         self.about[place].life += 1;
         self.first_tick(place);
         self.settle(place);
+        Ok(())
+    }
+
+    /// Ends a node for good. Nobody is at its address any more, and another one can take it.
+    pub fn remove(&mut self, place: usize) {
+        self.stop(place, Ending::Abrupt);
+        let about = &mut self.about[place];
+        about.address.set_port(0);
+        about.bus_port = 0;
+        let address = about.address;
+        self.at(place, |server| {
+            server.net.address = address;
+            server.dbs.clear();
+        });
+    }
+
+    /// Nobody reaches a node any more and it reaches nobody, clients included.
+    pub fn isolate(&mut self, place: usize) {
+        self.about[place].isolated = true;
+        for other in 0..self.about.len() {
+            if other != place {
+                self.cut(place, other);
+                self.cut(other, place);
+            }
+        }
+        self.at(place, |server| {
+            server.net.stop_listening();
+            server.close_all();
+        });
+    }
+
+    /// Ends [`isolate`](Self::isolate); what was held between the nodes comes now.
+    ///
+    /// # Errors
+    /// Its port is taken by somebody else.
+    pub fn rejoin(&mut self, place: usize) -> io::Result<()> {
+        if !std::mem::take(&mut self.about[place].isolated) {
+            return Ok(());
+        }
+        let address = self.about[place].address;
+        if self.about[place].sockets && self.life(place) != Life::Stopped {
+            let listener = TcpListener::bind(address)?;
+            self.at(place, |server| server.net.listen(listener))?;
+        }
+        let now = self.now;
+        let others: Vec<usize> = (0..self.about.len())
+            .filter(|other| self.about[*other].isolated)
+            .collect();
+        self.bus.borrow_mut().heal_some(now, |from, to| {
+            !others.contains(&from) && !others.contains(&to)
+        });
         Ok(())
     }
 

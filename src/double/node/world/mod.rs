@@ -21,6 +21,7 @@ use rand::rngs::StdRng;
 pub(in crate::double) use self::bus::Weather;
 use self::bus::{Bus, Happening};
 pub(in crate::double) use self::lives::{Ending, Life, Newcomer};
+use super::config::Config;
 use super::net::{Job, Shared, place_of};
 use super::replication::Replication;
 use super::server::Server;
@@ -59,6 +60,10 @@ struct About {
     bus_port: u16,
     /// Whether anybody listens there.
     sockets: bool,
+    /// The settings that it starts with again; without, those that it had last.
+    starts_with: Option<Config>,
+    /// Whether nobody reaches it and it reaches nobody.
+    isolated: bool,
     /// How often it was started; what is due for one of its lives does not concern another.
     life: u32,
     /// What would have happened to it while it was frozen.
@@ -145,8 +150,12 @@ impl World {
     }
 
     fn is_over(&self) -> bool {
-        let lone = self.about.len() == 1;
-        self.shared.is_stopping() || (lone && self.server(0).borrow().net.is_stopping())
+        self.shared.is_stopping() || (self.is_lone() && self.server(0).borrow().net.is_stopping())
+    }
+
+    /// Whether it is the world of one node that is in no cluster, and ends with it.
+    fn is_lone(&self) -> bool {
+        self.about.len() == 1 && self.server(0).borrow().cluster.is_none()
     }
 
     /// Does what is due by the clock, what has come from clients, and what others want to have done.
@@ -313,9 +322,10 @@ impl World {
         let now = self.now;
         match wire {
             Wire::Connect { link, ip, port } => {
-                let to = self.about.iter().position(|about| {
-                    about.address.ip().to_string() == ip
-                        && (about.address.port() == port || about.bus_port == port)
+                let to = (0..self.about.len()).find(|&to| {
+                    let about = &self.about[to];
+                    (about.address.port() == port || about.bus_port == port)
+                        && self.server(to).borrow().is_at_ip(&ip)
                 });
                 let bus = to.is_some_and(|to| self.about[to].bus_port == port);
                 let mut under_way = self.bus.borrow_mut();
@@ -332,7 +342,7 @@ impl World {
     }
 
     fn stop_those_that_were_shut_down(&mut self) {
-        if self.about.len() < 2 {
+        if self.is_lone() {
             return;
         }
         for place in 0..self.about.len() {

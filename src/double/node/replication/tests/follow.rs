@@ -34,6 +34,19 @@ fn a_replica_has_what_was_there_before_and_what_comes() {
         world.info(0, "slave0"),
         "ip=127.0.0.1,port=7002,state=online,offset=54,lag=0"
     );
+    // A script that has not declared that it only reads is refused as a command that writes is.
+    for declared in ["", " flags=no-writes"] {
+        let script = format!("#!lua{declared}\nreturn 1");
+        let words = ["EVAL", &script, "0"].map(|word| word.as_bytes().to_vec());
+        let reply = world.run_words(1, &words);
+        match declared {
+            "" => assert_eq!(
+                reply,
+                Reply::Error("READONLY You can't write against a read only replica.".to_owned())
+            ),
+            _ => assert_eq!(reply, Reply::Int(1)),
+        }
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::addresses::Subnet;
+use super::subnet::Subnet;
 use crate::cluster::NodeName;
 use crate::lab::action::RedisCliCall;
 use crate::lab::environment::{COURSE_SUBNET, CourseNode};
@@ -17,31 +17,36 @@ const LOOPBACK: [&str; 2] = ["127.0.0.1", "localhost"];
 
 /// How one environment calls what the course speaks of.
 #[derive(Debug, Clone)]
-pub(super) struct Terms {
+pub(in crate::backend) struct Terms {
     /// What stands before every name of a container: `labrunner-x-`.
-    pub(super) prefix: String,
+    pub(in crate::backend) prefix: String,
     /// Its network.
-    pub(super) subnet: Subnet,
+    pub(in crate::backend) subnet: Subnet,
+    /// Its nodes have no network of their own: each is at the loopback address, at the course's port, and says so itself.
+    pub(in crate::backend) loopback: bool,
 }
 
 impl Terms {
     /// The container of a node or service.
-    pub(super) fn container(&self, name: &str) -> String {
+    pub(in crate::backend) fn container(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
     /// The network that the nodes are in.
-    pub(super) fn network(&self) -> String {
+    pub(in crate::backend) fn network(&self) -> String {
         self.container("labrunner-cluster")
     }
 
     /// The address of `node` in this environment's network.
-    pub(super) fn ip(&self, node: CourseNode) -> String {
-        self.subnet.node(node).to_string()
+    pub(in crate::backend) fn ip(&self, node: CourseNode) -> String {
+        match self.loopback {
+            true => LOOPBACK[0].to_owned(),
+            false => self.subnet.node(node).to_string(),
+        }
     }
 
     /// The node behind a container's name, if it is one of the eight.
-    pub(super) fn node_of(&self, container: &str) -> Option<NodeName> {
+    pub(in crate::backend) fn node_of(&self, container: &str) -> Option<NodeName> {
         container
             .strip_prefix(&self.prefix)
             .and_then(CourseNode::named)
@@ -49,8 +54,11 @@ impl Terms {
     }
 
     /// What a program of this environment printed, in the course's terms.
-    pub(super) fn to_course(&self, text: &str) -> String {
-        let text = replace_network(text, &self.subnet.to_string(), COURSE_SUBNET);
+    pub(in crate::backend) fn to_course(&self, text: &str) -> String {
+        let text = match self.loopback {
+            true => Cow::Borrowed(text),
+            false => replace_network(text, &self.subnet.to_string(), COURSE_SUBNET),
+        };
         if self.prefix.is_empty() {
             text.into_owned()
         } else {
@@ -60,16 +68,27 @@ impl Terms {
 
     /// A word or a text for a server of this environment: the course's addresses become this environment's.
     fn to_environment<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        replace_network(text, COURSE_SUBNET, &self.subnet.to_string())
+        if !self.loopback {
+            return replace_network(text, COURSE_SUBNET, &self.subnet.to_string());
+        }
+        let to_loopback = |text: Cow<'t, str>, node: CourseNode| match replace_address(
+            &text,
+            &node.ip(),
+            LOOPBACK[0],
+        ) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(changed) => Cow::Owned(changed),
+        };
+        CourseNode::all().fold(Cow::Borrowed(text), to_loopback)
     }
 
     /// What is given to a command to read.
-    pub(super) fn stdin(&self, text: &str) -> String {
+    pub(in crate::backend) fn stdin(&self, text: &str) -> String {
         self.to_environment(text).into_owned()
     }
 
     /// The nodes that a call reaches by a port of "this machine": `-p 7001`, `--cluster check 127.0.0.1:7001`.
-    pub(super) fn by_loopback(call: &RedisCliCall) -> Vec<CourseNode> {
+    pub(in crate::backend) fn by_loopback(call: &RedisCliCall) -> Vec<CourseNode> {
         if call.cluster_mode {
             return call
                 .words
@@ -98,7 +117,7 @@ impl Terms {
     ///
     /// # Errors
     /// One sentence, when the call names no node of this environment.
-    pub(super) fn redis_cli(
+    pub(in crate::backend) fn redis_cli(
         &self,
         call: &RedisCliCall,
         refusing: &[CourseNode],
@@ -212,6 +231,31 @@ fn replace_network<'t>(text: &'t str, from: &str, to: &str) -> Cow<'t, str> {
     Cow::Owned(changed)
 }
 
+/// Replaces the whole IPv4 address `from` by `to`.
+fn replace_address<'t>(text: &'t str, from: &str, to: &str) -> Cow<'t, str> {
+    let mut changed = String::new();
+    let mut copied = 0;
+    for (start, _) in text.match_indices(from) {
+        let (before, after) = (&text[..start], &text[start + from.len()..]);
+        let mut next = after.chars();
+        let longer = match next.next() {
+            Some('.') => next.next().is_some_and(|char| char.is_ascii_digit()),
+            Some(char) => char.is_ascii_digit(),
+            None => false,
+        };
+        if begins_address(before) && !longer && start >= copied {
+            changed.push_str(&text[copied..start]);
+            changed.push_str(to);
+            copied = start + from.len();
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    changed.push_str(&text[copied..]);
+    Cow::Owned(changed)
+}
+
 /// Whether an address can begin after `before`: it is not in the middle of a number, or of a longer run of numbers and dots.
 fn begins_address(before: &str) -> bool {
     let mut last = before.chars().rev();
@@ -244,6 +288,7 @@ mod tests {
         Terms {
             prefix: "labrunner-x-".to_owned(),
             subnet: "10.213.5".parse().expect("a subnet"),
+            loopback: false,
         }
     }
 

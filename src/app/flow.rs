@@ -130,7 +130,11 @@ impl<G: Gateway> Flow<G> {
             operation: Self::step(&request.operation, "pay")?,
             ..request.clone()
         };
-        let mut payment = match self.ledger.paid_for(request).await? {
+        let mut payment = match self
+            .ledger
+            .paid_for(request, Some(paying.operation.as_str()))
+            .await?
+        {
             Some(payment) => payment,
             None => {
                 let standing = self.store.hold(request).await?;
@@ -215,7 +219,7 @@ impl<G: Gateway> Flow<G> {
         request: &Settle,
     ) -> Result<(Written<Cancelled>, Option<Payment>), AppError> {
         let cancelled = self.through.cancel(request).await?;
-        let Some(payment) = self.ledger.paid_for(request).await? else {
+        let Some(payment) = self.ledger.paid_for(request, None).await? else {
             return Ok((cancelled, None));
         };
         let refusal = Refusal::Cancelled {

@@ -137,7 +137,8 @@ impl Place {
     /// Drains everything.
     pub async fn drain(&self) -> Tally {
         let worker = self.worker("w", |_| {});
-        let drained = worker.run(Until::Drained, &CancellationToken::new());
+        let stop = CancellationToken::new();
+        let drained = worker.run(Until::Drained, &stop);
         tokio::time::timeout(LONG, drained).await.unwrap().unwrap()
     }
 

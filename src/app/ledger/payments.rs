@@ -109,7 +109,7 @@ impl Ledger {
             }
             let row = sqlx::query_as!(
                 Row,
-                "INSERT INTO payments AS known (id, event_id, reservation_id, user_id, cents) VALUES ($1, $2, $3, $4, $5) \
+                "INSERT INTO payments AS known (id, event_id, reservation_id, user_id, cents, state) VALUES ($1, $2, $3, $4, $5, 'asked') \
                  ON CONFLICT (id) DO UPDATE SET id = known.id \
                    WHERE known.event_id = $2 AND known.reservation_id = $3 AND known.user_id = $4 \
                  RETURNING id, cents, state, receipt, answers",
@@ -189,20 +189,25 @@ impl Ledger {
         .await
     }
 
-    /// What was paid for a reservation and not given back; nothing where nothing was.
+    /// What was paid for a reservation and not given back, or else what became of the payment of this id; nothing where there is neither.
     ///
     /// # Errors
     /// Those of the connection.
-    pub async fn paid_for(&self, request: &Settle) -> Result<Option<Payment>, AppError> {
+    pub async fn paid_for(
+        &self,
+        request: &Settle,
+        id: Option<&str>,
+    ) -> Result<Option<Payment>, AppError> {
         self.attempts(Kind::Read, move |mut connection: Lent| async move {
             let row = sqlx::query_as!(
                 Row,
                 "SELECT id, cents, state, receipt, answers FROM payments \
-                 WHERE event_id = $1 AND reservation_id = $2 AND user_id = $3 AND state IN ('paid', 'refund_due') \
-                 ORDER BY asked_at LIMIT 1",
+                 WHERE event_id = $1 AND reservation_id = $2 AND user_id = $3 AND (state IN ('paid', 'refund_due') OR id = $4) \
+                 ORDER BY state = 'paid' DESC, state = 'refund_due' DESC LIMIT 1",
                 request.event.as_str(),
                 request.reservation.as_str(),
-                request.user.as_str()
+                request.user.as_str(),
+                id
             )
             .fetch_optional(connection.get()?)
             .await

@@ -211,13 +211,13 @@ async fn one_by_one(
 /// Between which two entries some are missing. As long as the last applied one is there, none behind it can be: a stream is trimmed from its
 /// beginning. And every stream begins with the making of its event.
 fn gap(last_id: &str, taken: &Taken) -> Option<(String, String)> {
+    if taken.has_last {
+        return None;
+    }
     if taken.vanished > 0 && taken.entries.is_empty() {
         return Some((last_id.to_owned(), taken.first.clone().unwrap_or_default()));
     }
     let first = taken.first.as_ref()?;
-    if taken.has_last {
-        return None;
-    }
     let begins_anew = taken.entries.first().is_some_and(|entry| {
         entry.id == *first && value(entry, "type").is_some_and(|kind| kind == "created")
     });

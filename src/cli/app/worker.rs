@@ -4,6 +4,7 @@ use clap::Args;
 use labrunner::app::ledger::Ledger;
 use labrunner::app::patterns::event_driven::Options;
 use labrunner::app::request::User;
+use labrunner::app::settings::duration;
 use labrunner::app::worker::{StreamState, Tally, Until, Worker, status};
 use labrunner::app::{AppError, EventId, Settings, Store};
 use serde_json::json;
@@ -26,6 +27,10 @@ pub struct Arguments {
     /// End when nothing is left
     #[arg(long, conflicts_with = "status")]
     drain: bool,
+
+    /// End after this time
+    #[arg(long = "for", value_name = "TIME", conflicts_with = "status")]
+    lasting: Option<String>,
 
     /// Only say how far the streams are; the exit code is 1 where an entry can't be applied, or entries are missing
     #[arg(long)]
@@ -72,6 +77,7 @@ pub async fn run(
 ) -> Result<Said, AppError> {
     let name: User = arguments.name.parse()?;
     let events = events(&arguments.events)?;
+    let lasting = arguments.lasting.as_deref().map(duration).transpose()?;
     let of_ledger = settings_of(&settings, "a worker")?;
     let (ledger, store) = tokio::join!(Ledger::connect(&of_ledger), Store::connect(settings));
     let (ledger, store) = (ledger?, store?);
@@ -90,7 +96,17 @@ pub async fn run(
         (_, true) => Until::Drained,
         _ => Until::Stopped,
     };
-    let tally = Worker::new(store, ledger, options).run(until, stop).await?;
+    let stop = stop.child_token();
+    if let Some(lasting) = lasting {
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(lasting).await;
+            stop.cancel();
+        });
+    }
+    let tally = Worker::new(store, ledger, options)
+        .run(until, &stop)
+        .await?;
     Ok(done(&tally))
 }
 

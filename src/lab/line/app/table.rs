@@ -420,6 +420,7 @@ pub(in crate::lab) const COMMANDS: &[Command] = &[
         options: &[
             flag("--once"),
             flag("--drain"),
+            takes("--for", Value::Duration),
             flag("--status"),
             takes("--name", Value::Text),
             takes("--events", Value::Text),

@@ -270,11 +270,9 @@ impl Stage {
     }
 
     async fn drain(&self) -> labrunner::app::worker::Tally {
-        let draining = self.worker();
-        let draining = draining
-            .run(Until::Drained, &CancellationToken::new())
-            .await;
-        draining.expect("a tally")
+        let stop = CancellationToken::new();
+        let drained = self.worker().run(Until::Drained, &stop).await;
+        drained.expect("a tally")
     }
 
     /// The application's own worker, as a process of its own.
@@ -438,12 +436,10 @@ impl Stage {
                 on_slots: None,
             };
             let event = EventId::random();
-            let made = self.ledger.create_event(
-                &event,
-                &request,
-                &OperationId::random(),
-                1_700_000_000_000,
-            );
+            let operation = OperationId::random();
+            let made = self
+                .ledger
+                .create_event(&event, &request, &operation, 1_700_000_000_000);
             assert!(made.await.expect("an event"));
             for query in [
                 "INSERT INTO reservations (event_id, id, user_id, state, token, version, confirmed_at) \

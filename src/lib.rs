@@ -16,6 +16,7 @@
 //! - [`targets`]: the course's make targets.
 //! - [`engine`]: runs a lab and tells everything that happens as events.
 //! - [`report`]: what people and programs get to see of a run, made from its events.
+//! - [`book`]: the guide, rendered from labs and from recordings of their runs.
 
 // Library code never panics on input, never prints and never exits: it says what it has to say to whoever called it.
 #![cfg_attr(
@@ -34,6 +35,7 @@
 pub mod admin;
 pub mod app;
 pub mod backend;
+pub mod book;
 pub mod cluster;
 pub mod double;
 pub mod engine;

@@ -133,8 +133,12 @@ fn every_lab_is_valid_and_every_fault_is_shown_as_it_is() {
 fn calls(chapter: &str) -> Vec<Vec<String>> {
     let in_blocks = blocks(chapter)
         .into_iter()
-        .filter(|(info, _)| info == "sh")
-        .flat_map(|(_, text)| text.lines().map(str::to_owned).collect::<Vec<_>>());
+        .filter(|(info, _)| info == "sh" || info == "yml")
+        .flat_map(|(_, text)| {
+            // A workflow says `- run: …`.
+            let line = |line: &str| line.trim().trim_start_matches("- run: ").to_owned();
+            text.lines().map(line).collect::<Vec<_>>()
+        });
     let mut prose = String::new();
     let mut fenced = false;
     for line in chapter.lines() {

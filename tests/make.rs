@@ -16,7 +16,7 @@ use command::{Desk, Ended, LONG, Running};
 use engine::{CourseTurn, course_turn};
 use labrunner::admin::{Shape, create};
 use labrunner::backend::docker::course::CourseOptions;
-use labrunner::backend::standing::{self, Course, EnvironmentLock, Standing};
+use labrunner::backend::standing::{self, Course as _, EnvironmentLock, Standing};
 use labrunner::backend::{Backend, Docker};
 use labrunner::cluster::{NodeName, Topology};
 use rstest::rstest;

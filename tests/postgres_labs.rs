@@ -336,3 +336,45 @@ fn an_image_that_is_not_there_is_said_before_anything_is_made() {
         ""
     );
 }
+
+/// The guide's table of who has what names steps that there are.
+#[test]
+fn every_row_of_who_has_what_is_shown_by_steps_that_there_are() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let chapter = std::fs::read_to_string(format!("{root}/book/src/postgres.md")).unwrap();
+    let steps = |number: &str| {
+        let start = format!("{number:0>2}-");
+        let labs = std::fs::read_dir(format!("{root}/labs")).unwrap();
+        let path = labs
+            .map(|entry| entry.unwrap().path())
+            .find(|path| {
+                path.file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .starts_with(&start)
+            })
+            .unwrap_or_else(|| panic!("no lab {number}"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lab = labrunner::lab::load(&labrunner::lab::Source::new("lab.yaml", text)).unwrap();
+        let ids = lab.steps.iter().map(|step| step.id.value.clone());
+        ids.collect::<Vec<String>>()
+    };
+    let mut shown = 0;
+    for row in chapter.lines().filter(|line| line.contains("| Lab ")) {
+        let cell = row
+            .trim_end_matches(['|', ' '])
+            .rsplit("| ")
+            .next()
+            .unwrap();
+        for part in cell.split("; ") {
+            let (lab, named) = part.split_once(": ").unwrap();
+            let ids = steps(lab.strip_prefix("Lab ").unwrap());
+            for id in named.split(", ") {
+                let id = id.trim_matches('`').to_owned();
+                assert!(ids.contains(&id), "{lab} has no step {id}");
+                shown += 1;
+            }
+        }
+    }
+    assert!(shown > 25, "{shown}");
+}

@@ -1,6 +1,7 @@
 //! The command line: parses arguments, picks the parts, prints. One file a subcommand.
 
 mod app;
+mod book;
 mod check;
 mod clean;
 mod cluster;
@@ -110,6 +111,8 @@ enum Command {
     Schema(schema::Arguments),
     /// Look at the cluster of the environment that stands, watch it, change it: the course's make targets
     Cluster(cluster::Arguments),
+    /// Make, show and check a guide of labs: an mdBook whose lab chapters come from the labs and their recordings
+    Book(book::Arguments),
     /// Remove what killed runs have left: containers, networks, volumes, PostgreSQL servers
     Clean(clean::Arguments),
     /// Reserve seats of events: the application of the course
@@ -188,6 +191,7 @@ pub fn main(as_app: bool) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments, output).into(),
         Command::Schema(arguments) => schema::run(&arguments).into(),
         Command::Cluster(arguments) => cluster::run(&arguments, output).into(),
+        Command::Book(arguments) => book::run(&arguments).into(),
         Command::Clean(arguments) => clean::run(&arguments, output).into(),
         Command::App(arguments) => app::run(*arguments, output),
         Command::Simulate(arguments) => simulate::run(&arguments).into(),

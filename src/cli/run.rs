@@ -12,12 +12,13 @@ use labrunner::backend::{Backend, BackendError, Choice, DockerOptions, SimOption
 use labrunner::engine::event::Event;
 use labrunner::engine::{self, Events, Interrupt, Maker};
 use labrunner::lab::Lab;
+use labrunner::report::recording::{Recorded, Recorder};
 use labrunner::report::{Journal, Reporter, Reporters, Terminal, Verbosity};
 
 use super::exit_code::Exit;
 use super::faults::load_all;
 use super::options::Nodes;
-use super::output::{Output, complain_with_help};
+use super::output::{Output, complain_with_help, say};
 use super::{runtime, signals};
 
 /// Journals of earlier runs that are kept.
@@ -37,6 +38,19 @@ pub struct Arguments {
     /// replication offset, which goes on from where it was.
     #[arg(long)]
     fresh: bool,
+
+    /// Write what each lab that passes has shown to DIR, as NAME.json: what the guide shows. Implies --fresh
+    ///
+    /// What differs from run to run (node ids, epochs, offsets) has a name in its place, so that two recordings of a lab differ in their date
+    /// and in what was measured, and in nothing else.
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "fixtures/recordings"
+    )]
+    record: Option<PathBuf>,
 
     #[command(flatten)]
     nodes: Nodes,
@@ -110,7 +124,14 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
         Ok(journal) => journal,
         Err(exit) => return exit,
     };
-    let events = Arc::new(Events::new(reporters(arguments, output, journal)));
+    if let Some(folder) = &arguments.record
+        && let Err(exit) = can_record(folder, &labs)
+    {
+        return exit;
+    }
+    let recorder = arguments.record.as_ref().map(|_| Recorder::new(&labs));
+    let recorded = recorder.as_ref().map(Recorder::recorded);
+    let events = Arc::new(Events::new(reporters(arguments, output, journal, recorder)));
     events.emit(Event::RunStarted {
         run: run.clone(),
         version: env!("CARGO_PKG_VERSION"),
@@ -138,7 +159,55 @@ pub fn run(arguments: &Arguments, output: Output) -> Exit {
     });
     // What still hangs on a thread (a process that does not end) must not keep the command from ending.
     runtime.shutdown_background();
-    exit
+    match (&arguments.record, recorded) {
+        (Some(folder), Some(recorded)) => match write_recordings(folder, &recorded) {
+            // What the labs were is worse than that it is not on disk.
+            Err(trouble) if exit == Exit::Passed => trouble,
+            _ => exit,
+        },
+        _ => exit,
+    }
+}
+
+/// Finds out before a run of minutes whether its recordings will find a place.
+fn can_record(folder: &Path, labs: &[Lab]) -> Result<(), Exit> {
+    let mut names: Vec<_> = labs
+        .iter()
+        .filter_map(|lab| Path::new(lab.source.name()).file_stem())
+        .collect();
+    names.sort();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        complain_with_help(
+            &format!("two labs are called {}", pair[0].display()),
+            "a recording has the name of its lab's file: record them one after the other, into different folders",
+        );
+        return Err(Exit::Usage);
+    }
+    fs::create_dir_all(folder).map_err(|error| not_recorded(folder, &error))
+}
+
+fn write_recordings(folder: &Path, recorded: &Recorded) -> Result<(), Exit> {
+    for recording in recorded.take() {
+        let path = folder.join(format!("{}.json", recording.lab));
+        let written = recording
+            .to_text()
+            .map_err(std::io::Error::other)
+            .and_then(|text| fs::write(&path, text));
+        written.map_err(|error| not_recorded(&path, &error))?;
+        say(format!("recorded: {}", path.display()));
+    }
+    Ok(())
+}
+
+fn not_recorded(path: &Path, error: &std::io::Error) -> Exit {
+    complain_with_help(
+        &format!(
+            "a recording can't be written to {}: {error}",
+            path.display()
+        ),
+        "choose another place: --record=DIR",
+    );
+    Exit::Unavailable
 }
 
 async fn run_labs(
@@ -173,7 +242,9 @@ async fn run_labs(
         events: events.clone(),
         made: AtomicUsize::new(0),
     };
-    let result = engine::run_all(labs, &maker, arguments.fresh, events, interrupt).await;
+    // A recording must not depend on which lab was run before.
+    let fresh = arguments.fresh || arguments.record.is_some();
+    let result = engine::run_all(labs, &maker, fresh, events, interrupt).await;
     let exit = Exit::of(&result.endings);
     events.emit(Event::RunFinished {
         labs: result.counts,
@@ -305,6 +376,7 @@ fn reporters(
     arguments: &Arguments,
     output: Output,
     (file, path): (File, PathBuf),
+    recorder: Option<Recorder>,
 ) -> engine::events::Sink {
     let verbosity = match (arguments.quiet, arguments.verbose) {
         (true, _) => Verbosity::Quiet,
@@ -325,6 +397,9 @@ fn reporters(
     };
     let terminal = terminal.with_journal(path.display().to_string(), fate);
     let mut reporters = Reporters(vec![Box::new(journal), Box::new(terminal)]);
+    reporters
+        .0
+        .extend(recorder.map(|recorder| Box::new(recorder) as Box<dyn Reporter>));
     Box::new(move |event| {
         reporters.on(event);
         if matches!(event.event, Event::RunFinished { .. }) {

@@ -9,6 +9,7 @@ mod database;
 mod environment;
 pub mod event;
 pub mod events;
+mod evidence;
 mod given;
 mod guard;
 pub mod interrupt;
@@ -30,6 +31,7 @@ mod trouble;
 mod watch;
 mod world;
 
+pub use check::check_in_words;
 pub use events::Events;
 pub use interrupt::Interrupt;
 pub use labs::{LabsResult, Maker, run_all};

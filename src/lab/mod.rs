@@ -8,6 +8,7 @@ pub mod check;
 pub mod environment;
 mod excerpt;
 pub mod fault;
+pub mod fingerprint;
 pub mod keys;
 pub mod line;
 pub mod load;

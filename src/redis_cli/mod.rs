@@ -16,11 +16,13 @@ mod plain;
 mod receive;
 mod session;
 mod surroundings;
+mod terminal;
 mod uri;
 mod usage;
 mod value;
 
 pub use surroundings::Surroundings;
+pub use terminal::{lines_on_terminal, on_terminal};
 
 use halt::{Flow, Halt};
 use options::Parsed;

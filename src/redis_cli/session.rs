@@ -335,6 +335,11 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 }
 
+/// Whether a command is answered with lines for people, which are printed as they are in every style.
+pub(super) fn is_report(words: &[Vec<u8>]) -> bool {
+    Kind::of(words).is_report
+}
+
 /// What is special about some commands.
 struct Kind {
     /// Replies that are lines for people are printed as they are, in every style.

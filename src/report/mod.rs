@@ -17,6 +17,7 @@ mod live;
 mod picture;
 mod plain;
 mod probe;
+pub mod recording;
 #[cfg(test)]
 mod rehearsal;
 mod screen;
@@ -34,6 +35,7 @@ pub use environment::{environment, environment_below, how_to_use};
 pub use faults::faults;
 pub use journal::{Journal, JournalFate};
 pub use picture::{Redraw, picture};
+pub use probe::line as probe_in_words;
 pub use style::{ColourChoice, Style};
 pub use terminal::Terminal;
 pub use words::{number, span, took};

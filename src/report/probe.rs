@@ -7,7 +7,7 @@ use super::words::{number, span_of_ms};
 
 /// `probe: 1,214 operations, 212 ASK and 320 MOVED met, 0 failed, 0 lost, longest gap 24 ms, p99 3 ms`, and what else is not as it
 /// should be.
-pub(super) fn line(report: &ProbeReport) -> String {
+pub fn line(report: &ProbeReport) -> String {
     let operations = if report.operations == 1 {
         "operation"
     } else {

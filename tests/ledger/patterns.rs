@@ -471,6 +471,30 @@ async fn held_seats_come_back_when_their_time_is_over_and_the_master_is_promoted
     assert_ne!(next.reservation, held.reservation);
 }
 
+/// A transaction that a master which has become a replica refuses goes where it was sent on to, also as the first that is asked afterwards.
+#[tokio::test]
+async fn every_seat_is_read_at_the_new_master_though_the_old_one_answers() {
+    let Some(place) = Place::make("every_seat_is_read_at_the_new_master").await else {
+        return;
+    };
+    let event = place.event(2).await;
+    assert!(place.cluster.until(LONG, |look| look.is_settled()).await);
+    let (old, slot) = (place.master(&event), event.slot());
+    place.cluster.freeze(old);
+    let taken_over = place.cluster.until(LONG, move |look| {
+        (0..look.len())
+            .any(|new| new != old && look.owner(new, slot) == Some(new) && look.is_ok(new))
+    });
+    assert!(taken_over.await);
+    place.cluster.thaw(old);
+    let follows = place
+        .cluster
+        .until(LONG, move |look| look.master_of(old).is_some());
+    assert!(follows.await);
+    let seats = place.store.seats(&event).await.unwrap();
+    assert_eq!(seats.free.len(), 2);
+}
+
 fn cache(place: &Place, ages: Ages) -> CacheAside {
     CacheAside::new(place.store.clone(), place.ledger.clone(), ages)
 }

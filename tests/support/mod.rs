@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Tests of this file that were skipped until now.
 static SKIPPED: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether `test` can run here. `what` it needs is `docker` (an engine and an image of Redis), `redis` (redis-server and redis-cli) or
-/// `postgres` (the programs of a PostgreSQL server).
+/// Whether `test` can run here. `what` it needs is `docker` (an engine and an image of Redis), `redis` (redis-server and redis-cli),
+/// `postgres` (the programs of a PostgreSQL server), or `chromium` (with chromedriver).
 pub fn may_run(what: &str, test: &str) -> bool {
     let missing = match what {
         "docker" => docker_missing(),
@@ -21,6 +21,7 @@ pub fn may_run(what: &str, test: &str) -> bool {
         "postgres" => labrunner::backend::postgres::Binaries::find()
             .err()
             .map(|error| error.to_string()),
+        "chromium" => chromium_missing(),
         other => panic!("nobody knows how to look for {other}"),
     };
     missing.is_none_or(|why| skip(what, test, &why))
@@ -58,6 +59,13 @@ fn redis_missing() -> Option<String> {
         return Some(format!("{} is not installed", path.display()));
     }
     (!found(Path::new("redis-cli"))).then(|| "redis-cli is not installed".to_owned())
+}
+
+fn chromium_missing() -> Option<String> {
+    ["chromium", "chromedriver"]
+        .into_iter()
+        .find(|program| !found(Path::new(program)))
+        .map(|program| format!("{program} is not installed"))
 }
 
 fn found(program: &Path) -> bool {

@@ -81,7 +81,9 @@ pub async fn read(
     readers: u32,
     ages: Ages,
 ) -> Result<Said, AppError> {
-    let (store, ledger) = both(settings).await?;
+    // What the cache has is read without the ledger: it is connected to when it is asked.
+    let ledger = Ledger::open(&settings_of(&settings, "this pattern")?)?;
+    let store = Store::connect(settings).await?;
     let cache = CacheAside::new(store, ledger, ages);
     let reading: Vec<_> = (0..readers)
         .map(|_| {

@@ -23,7 +23,7 @@ pub use output::{json_text, judge_exit, judge_output, read_json};
 pub use probe::judge_probe;
 pub use sql::query;
 pub use timeline::{all_seen, awaited, judge_timeline, moments_in_words};
-pub use words::{in_words, lasting_in_words};
+pub use words::{check_in_words, in_words, lasting_in_words};
 
 /// Whether something is as it should be, and what it is like.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,9 +12,14 @@ pub fn in_words(kind: &CheckKind, scope: &Scope<'_>) -> String {
             .fill(template)
             .unwrap_or_else(|_| template.as_written().to_owned())
     };
+    check_in_words(kind, &fill)
+}
+
+/// The same with values that are filled in by whoever asks: the guide has names in their places.
+pub fn check_in_words(kind: &CheckKind, fill: &dyn Fn(&Template) -> String) -> String {
     match kind {
         CheckKind::Exit(wanted) => format!("exit {}", wanted.in_words()),
-        CheckKind::Text { stream, test } => text(*stream, test, &fill),
+        CheckKind::Text { stream, test } => text(*stream, test, fill),
         CheckKind::Json { path, test } => {
             let equals = test
                 .equals

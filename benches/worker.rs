@@ -270,11 +270,9 @@ impl Stage {
     }
 
     async fn drain(&self) -> labrunner::app::worker::Tally {
-        let draining = self.worker();
-        let draining = draining
-            .run(Until::Drained, &CancellationToken::new())
-            .await;
-        draining.expect("a tally")
+        let stop = CancellationToken::new();
+        let drained = self.worker().run(Until::Drained, &stop).await;
+        drained.expect("a tally")
     }
 
     /// The application's own worker, as a process of its own.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::AppError;
 use super::event_id::EventId;
-use super::ledger::{Ledger, Position};
+use super::ledger::{DEAD_AFTER, Ledger, Position};
 use super::patterns::WriteThrough;
 use super::patterns::event_driven::{Course, Options, Step, step};
 use super::request::OperationId;
@@ -43,7 +43,7 @@ pub enum Until {
     Stopped,
     /// Until it has looked at every stream that it has, once.
     Once,
-    /// Until nothing is left in any stream but those that other workers have.
+    /// Until nothing is left in any stream but those that other workers have who live.
     Drained,
 }
 
@@ -210,6 +210,7 @@ impl Worker {
                 what: format!("lags can't be counted: {error}"),
             })?,
             others: 0,
+            begun: Instant::now(),
         };
         let ended = round.work(until, stop).await;
         round.end().await;
@@ -226,6 +227,7 @@ struct Round<'a> {
     lags: Histogram<u64>,
     /// Streams that others have.
     others: u64,
+    begun: Instant,
 }
 
 impl Round<'_> {
@@ -426,11 +428,13 @@ impl Round<'_> {
         match until {
             Until::Stopped => false,
             Until::Once => owned.all(|owned| owned.looks > 0 && owned.course.is_some()),
-            // Twice, since the first look that finds nothing may have been for a stream that was just taken over.
+            // Twice, since the first look that finds nothing may have been for a stream that was just taken over. Whoever has others may have
+            // died just now: that shows only when he should have been seen again.
             Until::Drained => {
-                let all = self.owned.len() as u64 + self.others;
-                owned.all(|owned| owned.idle > 1 && owned.course.is_some())
-                    && (all > 0 || self.worker.options.events.is_empty())
+                let others_live =
+                    self.others == 0 || self.begun.elapsed() > DEAD_AFTER + HEARTBEAT * 2;
+                others_live
+                    && owned.all(|owned| owned.idle > 1 && owned.course.is_some())
                     && self.relaying.is_empty()
             }
         }

@@ -27,6 +27,9 @@ const COMMANDS: usize = 16;
 /// How long what was built lives where nobody puts it into its place.
 const BUILT_TIME: Duration = Duration::from_secs(3600);
 
+/// An event, what the ledger has of it, and whether it was put into its place.
+type Built = Result<(EventId, Option<Whole>, bool), AppError>;
+
 /// What was rebuilt.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Rebuilt {
@@ -61,7 +64,7 @@ pub async fn rebuild(
         refuse_what_is_there(store, event, &ids).await?;
     }
     let mut rebuilt = Rebuilt::default();
-    let mut building: JoinSet<Result<(EventId, Option<Whole>, bool), AppError>> = JoinSet::new();
+    let mut building: JoinSet<Built> = JoinSet::new();
     let mut waiting = ids.into_iter();
     loop {
         while building.len() < AT_ONCE

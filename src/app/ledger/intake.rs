@@ -237,10 +237,12 @@ impl Ledger {
         };
         let positions: Vec<i32> = seats.iter().map(|seat| seat.position).collect();
         let owned = sqlx::query!(
-            "SELECT r.position, r.reservation_id, s.label FROM reserved_seats r \
-             JOIN seats s ON s.event_id = r.event_id AND s.position = r.position \
-             WHERE r.event_id = $1 AND r.released_at IS NULL AND (r.position = ANY($2) OR r.reservation_id = ANY($3)) \
-             ORDER BY r.position",
+            r#"SELECT position AS "position!", reservation_id AS "reservation_id!", label AS "label!" FROM (
+                 SELECT position, reservation_id FROM reserved_seats
+                   WHERE event_id = $1 AND released_at IS NULL AND position = ANY($2)
+                 UNION SELECT position, reservation_id FROM reserved_seats
+                   WHERE event_id = $1 AND released_at IS NULL AND reservation_id = ANY($3)) AS owned
+               JOIN seats USING (position) WHERE event_id = $1 ORDER BY position"#,
             event,
             &positions,
             &reservations

@@ -2,6 +2,7 @@
 
 use super::shelf::Shelved;
 use super::{html, points, step, topology, verified};
+use crate::lab::model::GivenPostgres;
 
 /// All that a chapter shows of a lab, below the title that the author gives it.
 pub(super) fn whole(shelved: &Shelved) -> String {
@@ -23,7 +24,15 @@ pub(super) fn whole(shelved: &Shelved) -> String {
                 keys.count
             )
         });
-        out += &format!("To do the lab by hand, let labrunner make this cluster.{keys}\n\n");
+        let database = match given.postgres {
+            None => "",
+            Some(GivenPostgres::Empty) => " Beside it is PostgreSQL, with an empty database.",
+            Some(GivenPostgres::Migrated) => {
+                " Beside it is PostgreSQL, with the application's tables and nothing in them."
+            }
+        };
+        out +=
+            &format!("To do the lab by hand, let labrunner make this cluster.{keys}{database}\n\n");
         out += &html::command(&[&format!("labrunner up {}", shelved.typed)]);
     }
     out += "## Steps {#steps}\n\n";

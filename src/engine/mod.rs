@@ -9,6 +9,7 @@ mod database;
 mod environment;
 pub mod event;
 pub mod events;
+mod evidence;
 mod given;
 mod guard;
 pub mod interrupt;

@@ -9,11 +9,12 @@ use super::background::Background;
 use super::check::{in_words, judge_probe};
 use super::command;
 use super::event::{Event, Verdict, When};
+use super::evidence::raw_replies;
 use super::probe;
 use super::timeline::{Failover, Watched};
 use super::trouble::Trouble;
 use super::watch;
-use super::world::{World, raw_replies};
+use super::world::World;
 use crate::lab::model::{Check, CheckKind, Step};
 use crate::load::{Probe, ProbeReport};
 

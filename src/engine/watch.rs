@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 use super::check::{Judged, Look, in_words, lasting_in_words};
 use super::coming_true::{ComingTrue, Progress};
 use super::event::{Event, Verdict, When};
+use super::evidence::raw_replies;
 use super::trouble::Trouble;
-use super::world::{World, raw_replies};
+use super::world::World;
 use crate::lab::model::{Check, CheckKind, DEFAULT_WITHIN, Step};
 
 /// The pause between two looks while something is awaited.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::check::{self, Judged, Look, judge_state, needs};
-use super::event::{Event, Place, RawReply, Verdict};
+use super::event::{Event, Place, Verdict};
 use super::events::Events;
 use super::interrupt::Interrupt;
 use super::names::Names;
@@ -409,48 +409,6 @@ fn ended_by(call: &RedisCliCall, all: &[NodeName]) -> Vec<NodeName> {
         .map(|node| node.name())
         .into_iter()
         .collect()
-}
-
-/// The raw replies of a look, for the journal and as evidence.
-pub(super) fn raw_replies(look: &Look) -> Vec<RawReply> {
-    let mut replies = Vec::new();
-    for (node, view) in &look.observation.views {
-        let mut add = |command: &str, reply: String| {
-            replies.push(RawReply {
-                node: node.clone(),
-                command: command.to_owned(),
-                reply,
-            })
-        };
-        match view {
-            Ok(view) => {
-                if let Some(seen) = &view.topology {
-                    add("CLUSTER NODES", seen.raw.clone());
-                }
-                if let Some(seen) = &view.cluster_info {
-                    add("CLUSTER INFO", seen.raw.clone());
-                }
-                if let Some(seen) = &view.info {
-                    add("INFO", seen.raw.clone());
-                }
-                if let Some(keys) = view.keys {
-                    add("DBSIZE", keys.to_string());
-                }
-            }
-            Err(why) => add("(no answer)", why.to_string()),
-        }
-    }
-    for (query, answer) in &look.sql {
-        replies.push(RawReply {
-            node: NodeName::new(POSTGRES),
-            command: query.clone(),
-            reply: match answer {
-                Ok(rows) => rows.to_string(),
-                Err(why) => why.clone(),
-            },
-        });
-    }
-    replies
 }
 
 #[cfg(test)]

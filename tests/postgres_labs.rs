@@ -186,27 +186,35 @@ fn run_on(backend: &str, desk: &Desk, args: &[&str]) -> Ended {
     ended
 }
 
-fn labs_of_the_course() -> [String; 2] {
-    ["09-write-through", "10-cache-aside"]
-        .map(|name| format!("{}/labs/{name}.yaml", env!("CARGO_MANIFEST_DIR")))
+fn labs_of_the_course() -> [String; 5] {
+    [
+        "09-write-through",
+        "10-cache-aside",
+        "11-event-driven",
+        "12-reconciliation",
+        "13-full-reservation",
+    ]
+    .map(|name| format!("{}/labs/{name}.yaml", env!("CARGO_MANIFEST_DIR")))
 }
 
 #[test]
-fn labs_9_and_10_pass_on_containers() {
-    let Some(_turn) = postgres_turn("labs_9_and_10_pass_on_containers") else {
+fn labs_9_to_13_pass_on_containers() {
+    let Some(_turn) = postgres_turn("labs_9_to_13_pass_on_containers") else {
         return;
     };
-    let [ninth, tenth] = labs_of_the_course();
-    run_on("docker", &Desk::new(), &[&ninth, &tenth]).says(0, &["2 labs, 2 passed, 0 skipped"]);
+    let labs = labs_of_the_course();
+    let labs: Vec<&str> = labs.iter().map(String::as_str).collect();
+    run_on("docker", &Desk::new(), &labs).says(0, &["5 labs, 5 passed, 0 skipped"]);
 }
 
 #[test]
-fn labs_9_and_10_pass_beside_simulated_nodes() {
-    if !may_run("postgres", "labs_9_and_10_pass_beside_simulated_nodes") {
+fn labs_9_to_13_pass_beside_simulated_nodes() {
+    if !may_run("postgres", "labs_9_to_13_pass_beside_simulated_nodes") {
         return;
     }
-    let [ninth, tenth] = labs_of_the_course();
-    run_on("sim", &Desk::new(), &[&ninth, &tenth]).says(0, &["2 labs, 2 passed, 0 skipped"]);
+    let labs = labs_of_the_course();
+    let labs: Vec<&str> = labs.iter().map(String::as_str).collect();
+    run_on("sim", &Desk::new(), &labs).says(0, &["5 labs, 5 passed, 0 skipped"]);
 }
 
 fn the_life_of_a_database(backend: &str) {

@@ -81,6 +81,11 @@ impl EventId {
         self.key("stream")
     }
 
+    /// Stream: entries of that one that nobody can apply.
+    pub fn dead_key(&self) -> String {
+        self.key("dead")
+    }
+
     /// How often the event was shown.
     pub fn views_key(&self) -> String {
         self.key("views")

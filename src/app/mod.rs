@@ -11,15 +11,19 @@ pub mod answer;
 pub mod audit;
 pub mod error;
 pub mod event_id;
+pub mod flow;
 pub mod ledger;
 pub mod load_test;
 pub mod patterns;
+pub mod payment;
+pub mod rebuild;
 pub mod request;
 pub mod scripts;
 pub mod seat;
 mod session;
 pub mod settings;
 pub mod store;
+pub mod worker;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,6 +35,7 @@ pub use seat::Seat;
 pub use session::Session;
 pub use settings::Settings;
 pub use store::Store;
+pub use worker::Worker;
 
 /// This machine's time in milliseconds since 1970. Scripts use the node's own, which decides.
 fn now_ms() -> u64 {

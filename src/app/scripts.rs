@@ -36,8 +36,20 @@ pub static RAISE_TOKEN: AppScript =
 /// Puts a value into a cache, unless something newer is there.
 pub static FILL: AppScript = AppScript::new("fill", include_str!("../../lua/fill.lua"));
 
+/// Takes the next entries of an event's stream for the worker who drains it.
+pub static TAKE: AppScript = AppScript::new("take", include_str!("../../lua/take.lua"));
+/// Puts an entry that nobody can apply among the dead letters.
+pub static DEAD_LETTER: AppScript =
+    AppScript::new("dead_letter", include_str!("../../lua/dead_letter.lua"));
+/// Says how far behind whoever drains an event's stream is.
+pub static LAG: AppScript = AppScript::new("lag", include_str!("../../lua/lag.lua"));
+/// Mends what an event has in Redis, if nothing of it has changed since it was looked at.
+pub static MEND: AppScript = AppScript::new("mend", include_str!("../../lua/mend.lua"));
+/// Puts an event into its place that was built beside it.
+pub static INSTALL: AppScript = AppScript::new("install", include_str!("../../lua/install.lua"));
+
 /// Every script, for whoever loads or checks them all.
-pub static ALL: [&AppScript; 12] = [
+pub static ALL: [&AppScript; 17] = [
     &CREATE_EVENT,
     &RESERVE,
     &CONFIRM,
@@ -50,6 +62,11 @@ pub static ALL: [&AppScript; 12] = [
     &RECORD,
     &RAISE_TOKEN,
     &FILL,
+    &TAKE,
+    &DEAD_LETTER,
+    &LAG,
+    &MEND,
+    &INSTALL,
 ];
 
 /// A script, its name and what servers know it by.

@@ -1,17 +1,22 @@
 //! Shows a book to a browser on the same machine, and builds it again when something of it changes.
 
-use std::fs::{self, File};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mdbook_driver::errors::{Error, Result};
-use tiny_http::{Header, Request, Response, Server, StatusCode};
 
 use super::{Guide, drive};
 
 /// How often it is looked whether something has changed.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How long a browser may take to say what it wants, and how much it may say.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST: u64 = 16 * 1024;
 
 /// What there is to tell while a book is shown.
 #[derive(Debug)]
@@ -38,15 +43,18 @@ pub fn serve(
 ) -> Result<()> {
     let folder = drive::build(root, to, guide)?;
     let mut built = drive::changed(root)?;
-    let server = Server::http(("127.0.0.1", port))
+    let listener = TcpListener::bind(("127.0.0.1", port))
         .map_err(|error| Error::msg(format!("port {port} can't be had: {error}")))?;
-    tell(Told::At(&format!("http://{}/", server.server_addr())));
-    let server = Arc::new(server);
-    let answering = server.clone();
+    tell(Told::At(&format!("http://{}/", listener.local_addr()?)));
+    let folder: Arc<Path> = folder.into();
     std::thread::spawn(move || {
-        for request in answering.incoming_requests() {
-            // A browser that has gone away needs no answer.
-            let _ = answer(&folder, request);
+        for stream in listener.incoming().flatten() {
+            let folder = folder.clone();
+            // A browser keeps some of its connections waiting: each has a thread, so that none waits for another.
+            std::thread::spawn(move || {
+                // One that has gone away needs no answer.
+                let _ = answer(&folder, stream);
+            });
         }
     });
     loop {
@@ -64,28 +72,38 @@ pub fn serve(
     }
 }
 
-fn answer(folder: &Path, request: Request) -> std::io::Result<()> {
-    let found = file_of(folder, request.url()).and_then(|path| {
-        let file = File::open(&path).ok()?;
-        Some((file, kind(&path)))
-    });
-    match found {
-        Some((file, kind)) => {
-            let mut response = Response::from_file(file);
-            if let Ok(header) = Header::from_bytes("Content-Type", kind) {
-                response.add_header(header);
-            }
-            request.respond(response)
-        }
-        None => {
-            let text = fs::read_to_string(folder.join("404.html")).unwrap_or_default();
-            let mut response = Response::from_string(text).with_status_code(StatusCode(404));
-            if let Ok(header) = Header::from_bytes("Content-Type", "text/html; charset=utf-8") {
-                response.add_header(header);
-            }
-            request.respond(response)
+/// Answers the one request of a connection, as much of HTTP as it takes to give a browser files.
+fn answer(folder: &Path, mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut lines = BufReader::new(stream.try_clone()?.take(LONGEST)).lines();
+    let first = lines.next().transpose()?.unwrap_or_default();
+    // The rest has to be read: what is left unread when a connection is closed can take the answer with it.
+    for line in lines {
+        if line?.is_empty() {
+            break;
         }
     }
+    let mut words = first.split(' ');
+    let (method, url) = (words.next(), words.next().unwrap_or_default());
+    let found = file_of(folder, url).and_then(|path| Some((fs::read(&path).ok()?, kind(&path))));
+    let (status, (body, kind)) = match (method, found) {
+        (Some("GET" | "HEAD"), Some(found)) => ("200 OK", found),
+        (Some("GET" | "HEAD"), None) => {
+            let page = fs::read(folder.join("404.html")).unwrap_or_default();
+            ("404 Not Found", (page, kind(Path::new("404.html"))))
+        }
+        _ => ("405 Method Not Allowed", (Vec::new(), "text/plain")),
+    };
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nCache-Control: no-cache\r\nConnection: close\r\n\r\n",
+        body.len()
+    )?;
+    if method != Some("HEAD") {
+        stream.write_all(&body)?;
+    }
+    stream.flush()
 }
 
 /// The file that an address means; none outside of the folder.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::support;
 
+const AXE: &str = include_str!("axe.min.js");
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A browser on the guide.
@@ -57,6 +58,7 @@ pub async fn reader(test: &str, width: u32) -> Option<Reader> {
             "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", format!("--window-size={},1000", width.max(500))],
             "mobileEmulation": {"deviceMetrics": {"width": width, "height": 1000, "pixelRatio": 1.0, "touch": false}},
         },
+        "timeouts": {"pageLoad": 60_000, "script": 60_000},
         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
     });
     let Value::Object(capabilities) = capabilities else {
@@ -217,27 +219,71 @@ impl Reader {
             .collect()
     }
 
-    /// A log of the browser. The driver has a command for it that is its own, so it is asked without the client.
     async fn log(&self, kind: &str) -> Vec<Value> {
+        let entries = self.ask("se/log", &json!({"type": kind})).await;
+        entries
+            .as_array()
+            .unwrap_or_else(|| panic!("{entries}"))
+            .clone()
+    }
+
+    /// Serious faults that the accessibility checker finds, each with places.
+    pub async fn faults(&self, options: &str) -> Value {
+        self.browser.execute(AXE, vec![]).await.unwrap();
+        let script = format!(
+            "const done = arguments[0]; axe.run(document, {options}).then(result => done(result.violations\
+             .filter(one => ['serious', 'critical'].includes(one.impact))\
+             .map(one => [one.id, one.nodes.slice(0, 3).map(node => node.html.slice(0, 200))])), error => done(String(error)));"
+        );
+        self.browser.execute_async(&script, vec![]).await.unwrap()
+    }
+
+    /// What was copied last.
+    pub async fn clipboard(&self) -> String {
+        let allowed = json!({"descriptor": {"name": "clipboard-read"}, "state": "granted"});
+        self.ask("permissions", &allowed).await;
+        let text = self
+            .browser
+            .execute_async(
+                "navigator.clipboard.readText().then(arguments[0], error => arguments[0]('error: ' + error))",
+                vec![],
+            )
+            .await
+            .unwrap();
+        text.as_str().unwrap().to_owned()
+    }
+
+    /// A command that the client does not have.
+    async fn ask(&self, command: &str, body: &Value) -> Value {
         let session = self.browser.session_id().await.unwrap().unwrap();
-        let body = json!({"type": kind}).to_string();
+        let body = body.to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", self.driver_port)).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         write!(
             stream,
-            "POST /session/{session}/se/log HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+            "POST /session/{session}/{command} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        let answer: Value = serde_json::from_str(body).unwrap();
-        answer["value"]
-            .as_array()
-            .unwrap_or_else(|| panic!("{answer}"))
-            .clone()
+        // The driver leaves the connection open, so its answer ends where it says.
+        let mut answer = BufReader::new(stream);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            answer.read_line(&mut line).unwrap();
+            let line = line.trim_end().to_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        answer.read_exact(&mut body).unwrap();
+        let answer: Value = serde_json::from_slice(&body).unwrap();
+        answer["value"].clone()
     }
 
     pub async fn close(self) {

@@ -108,7 +108,7 @@ async fn from_an_empty_database_to_a_report() {
     place
         .call(&["migrate", "up"])
         .await
-        .says(0, &["6  applied"]);
+        .says(0, &["8  applied"]);
     place
         .call(&["migrate", "up"])
         .await

@@ -16,7 +16,7 @@ fn labs_of_the_course_pass_with_nothing_but_the_binary() {
     command.env_clear().env("PATH", "/nonexistent");
     desk.start(&mut command)
         .end(LONG)
-        .says(0, &["2 passed, 0 failed, 0 skipped"]);
+        .says(0, &["2 labs, 2 passed, 0 skipped"]);
 }
 
 /// Every change that a lab can make to a node, and that others see it.
@@ -66,7 +66,7 @@ fn nodes_are_changed_as_docker_changes_containers() {
       - output: {contains: 'Could not connect to Redis at 127.0.0.1:7003: Connection refused'}
   - id: heal
     title: Connect it again
-    run: docker network connect --ip 172.30.0.13 --alias redis-3 labrunner-cluster redis-3
+    run: docker network connect labrunner-cluster redis-3
     expect:
       - node: {name: redis-3, role: replica, master: redis-6, link: up}
         within: 30s
@@ -74,8 +74,7 @@ fn nodes_are_changed_as_docker_changes_containers() {
     title: Restart a replica
     run: docker restart redis-3
     expect:
-      - cluster: {state: ok, agree: true, masters: 3, replicas: 3}
-        within: 30s
+      - info: {name: redis-3, fields: {uptime_in_seconds: '<= 1'}}
   - id: remove
     title: Remove it
     run: docker rm -f redis-3
@@ -86,7 +85,7 @@ fn nodes_are_changed_as_docker_changes_containers() {
     run: docker compose up -d redis-3 redis-7
     expect:
       - node: {name: redis-7, running: true}
-      - node: {name: redis-3, running: true, member: false}
+      - node: {name: redis-3, running: true}
 ";
     let steps = steps.replace(
         "    holds:\n      - given_keys: intact\n        for: 1ms\n",
@@ -108,7 +107,8 @@ fn everything_speaks_the_course_s_terms() {
     title: See who has what
     run: redis-cli -h 172.30.0.11 -p 7001 CLUSTER SLOTS | grep -c 172.30.0.1
     expect:
-      - stdout: {equals: '6'}
+      - stdout: {equals: '3'}
+        why: A replica that has heard nothing of its master yet is not among them.
   - id: replication
     title: See who follows whom
     run: redis-cli -p 7004 INFO replication
@@ -129,7 +129,6 @@ fn everything_speaks_the_course_s_terms() {
   - id: app
     title: Sell
     run: ./app create-event --name Concert --seats 10
-    save: {event: 'match ^Event ([a-z2-9]{8}): Concert$'}
     expect:
       - stdout: {matches: '^  slot [0-9]+, on 172.30.0.1[123]:700[123]$'}
   - id: repeat
@@ -140,7 +139,7 @@ fn everything_speaks_the_course_s_terms() {
       - stdout: {matches: '^instantaneous_ops_per_sec:[0-9]+$'}
   - id: read
     title: Read commands
-    run: redis-cli -c -p 7001
+    run: redis-cli -c -p 7003
     stdin: |
       SET foo bar
       GET foo

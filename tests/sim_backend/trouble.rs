@@ -83,7 +83,6 @@ fn a_wish_to_end_is_heeded_while_time_is_leapt_over() {
     let steps = "  - id: wait
     title: Wait
     wait: 59m
-    timeout: 60m
     holds:
       - node: {name: redis-1, running: false}
 ";

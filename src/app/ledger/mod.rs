@@ -15,15 +15,25 @@
 //! Every request has a deadline: as long as it lasts, what can be tried again is (see [`failure`]).
 
 mod attempt;
+mod batch;
 mod connection;
 mod failure;
+mod intake;
+mod leases;
 mod orders;
 mod outbox;
+mod payments;
+mod reconciliation;
 mod record;
 pub mod schema;
 mod view;
 
+pub use batch::{Effect, Line, Message};
 pub use connection::{Ledger, LedgerSettings};
+pub use intake::{Batch, Intake};
+pub use leases::{DEAD_AFTER, Lease, Position};
 pub use outbox::{Backlog, Task, Told};
+pub use payments::{Payment, PaymentState};
+pub use reconciliation::{Finding, Snapshot, Whole, Written};
 pub use record::{Change, Entry};
 pub use view::{Happened, LedgerState, Sale, Sheet};

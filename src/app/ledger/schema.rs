@@ -335,9 +335,9 @@ mod tests {
                 .collect()
         };
         assert_eq!(versions(false), versions(true));
-        assert_eq!(versions(false), (1..=6).collect::<Vec<_>>());
+        assert_eq!(versions(false), (1..=8).collect::<Vec<_>>());
         assert!(tables().contains(&"reserved_seats".to_owned()));
-        assert_eq!(tables().len(), 10);
+        assert_eq!(tables().len(), 13);
     }
 
     #[test]

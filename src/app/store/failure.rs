@@ -91,10 +91,25 @@ impl From<RedisError> for Failure {
 
 /// Where a node sent a request on to.
 pub(super) fn sent_on(error: &RedisError) -> Option<Elsewhere> {
-    let (node, _) = error.redirect_node()?;
+    if let Some((node, _)) = error.redirect_node() {
+        return Some(Elsewhere {
+            node: node.parse().ok()?,
+            asking: error.kind() == ErrorKind::Server(ServerErrorKind::Ask),
+        });
+    }
+    // Of a transaction each command was sent on by itself, and the whole was refused. The library does not take that for a redirection, and
+    // would go on asking a master that has become a replica.
+    if error.kind() != ErrorKind::Server(ServerErrorKind::ExecAbort) {
+        return None;
+    }
+    let errors = error.clone().into_server_errors()?;
+    let moved = errors
+        .iter()
+        .find(|(_, error)| error.kind() == Some(ServerErrorKind::Moved))?;
+    let (_, node) = moved.1.details()?.split_once(' ')?;
     Some(Elsewhere {
         node: node.parse().ok()?,
-        asking: error.kind() == ErrorKind::Server(ServerErrorKind::Ask),
+        asking: false,
     })
 }
 

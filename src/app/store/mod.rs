@@ -17,6 +17,7 @@ mod naive;
 mod nodes;
 mod read_routing;
 mod reads;
+mod streams;
 mod watch;
 
 use std::sync::Arc;
@@ -37,9 +38,11 @@ use super::seat::Seat;
 use super::settings::{RateLimit, Settings};
 use crate::cluster::{Endpoint, Slot};
 
-pub use self::ledgered::{Filled, Standing};
+pub use self::ledgered::{FLOOR_TIME, Filled, Standing};
 pub use self::nodes::NodeCounts;
 pub use self::reads::Seats;
+pub(super) use self::streams::read_as;
+pub use self::streams::{GROUP, StreamEntry, StreamLag, Taken, entry_ms};
 
 /// How long the record of an operation is kept: for so long the same operation id gets the same answer.
 pub const OPERATION_RECORD_TIME: Duration = Duration::from_secs(24 * 60 * 60);

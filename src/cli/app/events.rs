@@ -32,7 +32,7 @@ pub struct Create {
     #[arg(long, value_name = "SLOTS")]
     on_slots: Option<String>,
 
-    /// Where it is written: plain (Redis alone), or write-through (the ledger, then Redis), which it is where a database is named
+    /// Where it is written: plain (Redis alone), event-driven (Redis, and a worker tells the ledger), or write-through (the ledger, then Redis), which it is where a database is named
     #[arg(long, value_name = "PATTERN")]
     pub pattern: Option<String>,
 }

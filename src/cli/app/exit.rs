@@ -10,6 +10,12 @@ pub const AUDIT_FAILED: u8 = 1;
 pub const NOT_HOLDER: u8 = 16;
 /// The schema is not whole.
 pub const NOT_READY: u8 = 22;
+/// Redis and the ledger differ, and that was not repaired.
+pub const DRIFT: u8 = 25;
+/// The gateway does not take the money.
+pub const DECLINED: u8 = 26;
+/// It is not known whether it was done.
+pub const UNKNOWN: u8 = 5;
 /// Somebody wished it to end.
 pub const INTERRUPTED: u8 = 130;
 
@@ -29,6 +35,8 @@ Exit codes:
   11  a seat is taken                           22  the database is not ready for this program
                                                 23  the database is full
                                                 24  the hold was lost to somebody else
+                                                25  Redis and the database differ
+                                                26  the payment was declined
                                                 70  a bug
                                                130  interrupted";
 
@@ -37,7 +45,7 @@ pub fn of(error: &AppError) -> u8 {
     match error {
         AppError::Invalid { .. } => 2,
         AppError::Unreachable { .. } => 4,
-        AppError::Unknown { .. } => 5,
+        AppError::Unknown { .. } => UNKNOWN,
         AppError::ClusterDown { .. } => 6,
         AppError::NotACluster { .. } => 7,
         AppError::WrongPassword { .. } => 8,

@@ -1,6 +1,7 @@
 //! The application: `app …`, and the same as `labrunner app …`.
 
 mod audit;
+mod booking;
 mod connection;
 mod database;
 mod events;
@@ -8,10 +9,12 @@ mod exit;
 mod limits;
 mod load_test;
 mod pattern;
+mod reconcile;
 mod said;
 mod seats;
 mod session;
 mod watch;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -68,6 +71,16 @@ enum Command {
     Limit(limits::Limit),
     /// Take a lock, give it back
     Lock(limits::Lock),
+    /// Pay for a hold, and make it a sale
+    Pay(booking::Pay),
+    /// All of a reservation: log in, look, hold, pay, confirm
+    Book(booking::Book),
+    /// Bring what happened in Redis into the ledger, and tell Redis what the ledger has decided
+    Worker(worker::Arguments),
+    /// Compare Redis with the ledger, event by event
+    Reconcile(reconcile::Compare),
+    /// Fill an empty Redis from the ledger
+    Rebuild(reconcile::Rebuild),
     /// Make the schema of the ledger, say how far it is, take it back
     Migrate(database::Migrate),
     /// Look at the ledger, tell Redis what it has not been told
@@ -89,7 +102,10 @@ pub fn run(arguments: Arguments, output: Output) -> ExitCode {
         tokio::spawn(signals::each(move || {
             let _ = sender.try_send(());
         }));
-        let ends_early = matches!(arguments.command, Command::LoadTest(_));
+        let ends_early = matches!(
+            arguments.command,
+            Command::LoadTest(_) | Command::Worker(_) | Command::Reconcile(_)
+        );
         let answer = answer(arguments, output, &stop);
         tokio::pin!(answer);
         loop {
@@ -99,7 +115,7 @@ pub fn run(arguments: Arguments, output: Output) -> ExitCode {
                     Err(error) => said::tell_error(&error, json),
                 },
                 _ = wished.recv() => {
-                    // A load test has something to tell at its end; a second wish is heeded at once.
+                    // These have something to tell at their end, and to bring to it; a second wish is heeded at once.
                     if ends_early && !stop.is_cancelled() {
                         stop.cancel();
                         continue;
@@ -159,6 +175,9 @@ async fn answer(
         Command::Cancel(settle) => {
             let request = settle.request()?;
             match settle.pattern(&settings)? {
+                Pattern::WriteThrough if !settle.stop_between => {
+                    booking::cancel(settings, &request).await
+                }
                 Pattern::WriteThrough => {
                     let through = pattern::write_through(settings, settle.stop_between).await?;
                     seats::cancel_through(&through, &request).await
@@ -174,6 +193,11 @@ async fn answer(
         Command::Watch(arguments) => watch::run(arguments, settings, output, json).await,
         Command::Limit(arguments) => limits::limit(arguments, settings).await,
         Command::Lock(arguments) => limits::lock(arguments, settings).await,
+        Command::Pay(arguments) => booking::pay(arguments, settings).await,
+        Command::Book(arguments) => booking::book(arguments, settings).await,
+        Command::Worker(arguments) => worker::run(arguments, settings, stop).await,
+        Command::Reconcile(arguments) => reconcile::compare(arguments, settings, json, stop).await,
+        Command::Rebuild(arguments) => reconcile::fill(arguments, settings).await,
         Command::Migrate(arguments) => database::migrate(arguments, &settings).await,
         Command::Ledger(arguments) => database::ledger(arguments, settings).await,
         Command::Report(arguments) => database::report(arguments, &settings).await,

@@ -16,10 +16,12 @@ pub fn of_change(said: &Option<String>, settings: &Settings) -> Result<Pattern, 
     match said.as_deref().map(str::parse).transpose()? {
         None if settings.database_url.is_some() => Ok(Pattern::WriteThrough),
         None => Ok(Pattern::Plain),
-        Some(pattern @ (Pattern::Plain | Pattern::WriteThrough)) => Ok(pattern),
+        Some(pattern @ (Pattern::Plain | Pattern::WriteThrough | Pattern::EventDriven)) => {
+            Ok(pattern)
+        }
         Some(other) => Err(AppError::Invalid {
             what: format!("{other} is a pattern for reads"),
-            help: "plain or write-through".to_owned(),
+            help: "plain, write-through or event-driven".to_owned(),
         }),
     }
 }

@@ -99,7 +99,7 @@ pub struct Settle {
     #[arg(long, value_name = "OPERATION-ID")]
     key: Option<String>,
 
-    /// Where it is decided: plain (Redis alone), or write-through (the ledger, then Redis), which it is where a database is named
+    /// Where it is decided: plain (Redis alone), event-driven (Redis, and a worker tells the ledger), or write-through (the ledger, then Redis), which it is where a database is named
     #[arg(long, value_name = "PATTERN")]
     pattern: Option<String>,
 
@@ -129,7 +129,7 @@ impl Settle {
     /// It is none, or does not go with the rest.
     pub fn pattern(&self, settings: &Settings) -> Result<Pattern, AppError> {
         match pattern::of_change(&self.pattern, settings)? {
-            Pattern::Plain if self.stop_between => Err(AppError::Invalid {
+            Pattern::Plain | Pattern::EventDriven if self.stop_between => Err(AppError::Invalid {
                 what: "without a ledger there are no two writes to stop between".to_owned(),
                 help: "name a database, or leave --stop-between out".to_owned(),
             }),
@@ -138,7 +138,11 @@ impl Settle {
     }
 }
 
-fn operation(key: &Option<String>) -> Result<OperationId, AppError> {
+/// The operation id that was said, or a new one.
+///
+/// # Errors
+/// It is none.
+pub fn operation(key: &Option<String>) -> Result<OperationId, AppError> {
     key.as_deref()
         .map_or_else(|| Ok(OperationId::random()), str::parse)
 }
@@ -211,7 +215,8 @@ pub async fn cancel_through(
     Ok(said_cancelled(&written.done, request).and(&more, json))
 }
 
-fn said_cancelled(cancelled: &Cancelled, request: &request::Settle) -> Said {
+/// What is said of seats that are free again.
+pub fn said_cancelled(cancelled: &Cancelled, request: &request::Settle) -> Said {
     let seats: Vec<&str> = cancelled.seats.iter().map(Seat::as_str).collect();
     let text = format!(
         "Reservation {} is cancelled: {}",

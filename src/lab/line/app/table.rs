@@ -163,7 +163,7 @@ const SEATS: Value = number(0, 1_000_000);
 const ID: Value = Value::Text;
 const TOKEN: Value = number(0, u64::MAX);
 /// How Redis and the ledger work together in a change, and in a read.
-const OF_CHANGES: Value = Value::Choice(&["plain", "write-through"]);
+const OF_CHANGES: Value = Value::Choice(&["plain", "write-through", "event-driven"]);
 const OF_READS: Value = Value::Choice(&["plain", "cache-aside"]);
 
 /// The users of a load, and the seats that each of them wants.
@@ -379,6 +379,75 @@ pub(in crate::lab) const COMMANDS: &[Command] = &[
             needs("--owner", Value::Text),
             needs("--token", TOKEN),
         ],
+        one_of: &[],
+    },
+    Command {
+        name: "pay",
+        doc: "Pays for a hold, and makes it a sale; the gateway is built in, and behaves as `--gateway` says.",
+        only_looks: false,
+        options: &[
+            needs("--event", ID),
+            needs("--reservation", ID),
+            needs("--user", Value::Text),
+            takes("--token", TOKEN),
+            takes("--key", Value::Text),
+            takes("--gateway", Value::Choice(&["ok", "fail", "slow", "twice"])),
+            takes("--gateway-delay", Value::Duration),
+            takes("--gateway-time", Value::Duration),
+        ],
+        one_of: &[],
+    },
+    Command {
+        name: "book",
+        doc: "All of a reservation: log in, look, hold, pay, confirm.",
+        only_looks: false,
+        options: &[
+            needs("--event", ID),
+            needs("--seats", SEATS),
+            needs("--user", Value::Text),
+            takes("--hold", Value::Duration),
+            takes("--key", Value::Text),
+            takes("--gateway", Value::Choice(&["ok", "fail", "slow", "twice"])),
+            takes("--gateway-delay", Value::Duration),
+            takes("--gateway-time", Value::Duration),
+        ],
+        one_of: &[],
+    },
+    Command {
+        name: "worker",
+        doc: "Brings what happened in Redis into the ledger, and tells Redis what the ledger has decided; `--status` only says how far that is.",
+        only_looks: false,
+        options: &[
+            flag("--once"),
+            flag("--drain"),
+            takes("--for", Value::Duration),
+            flag("--status"),
+            takes("--name", Value::Text),
+            takes("--events", Value::Text),
+            takes("--batch", number(1, 2_000)),
+            takes("--max-tries", number(1, 1_000)),
+            flag("--stop-before-ack"),
+        ],
+        one_of: &[],
+    },
+    Command {
+        name: "reconcile",
+        doc: "Compares Redis with the ledger, event by event, and with `--repair` mends what differs.",
+        only_looks: false,
+        options: &[
+            flag("--repair"),
+            takes("--every", Value::Duration),
+            takes("--event", ID),
+            takes("--settle", Value::Duration),
+            takes("--lock", Value::Duration),
+        ],
+        one_of: &[],
+    },
+    Command {
+        name: "rebuild",
+        doc: "Fills an empty Redis from the ledger.",
+        only_looks: false,
+        options: &[takes("--event", ID), flag("--over")],
         one_of: &[],
     },
     Command {

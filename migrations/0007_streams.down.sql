@@ -1,0 +1,2 @@
+DROP TABLE stream_positions;
+DROP TABLE stream_workers;

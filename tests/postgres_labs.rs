@@ -10,6 +10,7 @@ use std::time::Duration;
 use command::{Desk, Ended};
 use engine::{docker, left_of, remove_by_hand, turn};
 use labrunner::backend::postgres::{Options, Server};
+use sqlx::{Connection, PgConnection};
 use support::{may_run, skip};
 
 /// Two labs one after the other, on a machine under load.
@@ -275,14 +276,13 @@ fn a_database_on_a_server_that_was_named() {
         return;
     }
     let server = Server::start(&Options::default()).unwrap();
-    let databases = || {
-        let output = Command::new(server.binaries().program("psql"))
-            .args(["-XAt", "-d", &server.url("postgres"), "-c"])
-            .arg("SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let databases = || -> Vec<String> {
+        runtime.block_on(async {
+            let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
+            let all = "SELECT datname::text FROM pg_database UNION ALL SELECT rolname::text FROM pg_roles ORDER BY 1";
+            sqlx::query_scalar(all).fetch_all(&mut connection).await.unwrap()
+        })
     };
     let before = databases();
     let desk = Desk::new();

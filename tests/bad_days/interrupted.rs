@@ -151,7 +151,7 @@ fn interrupted_three_times_ends_at_once() {
     let asked = Instant::now();
     running.signal(Signal::INT);
     let ended = running.end(LONG);
-    ended.says(130, &["containers may be left: run `labrunner clean`"]);
+    ended.says(130, &["something may be left: run `labrunner clean`"]);
     assert!(asked.elapsed() < A_WHILE, "{:?}", asked.elapsed());
     desk.labrunner(&["clean", &desk.run_id()]);
     nothing_is_left(&desk);

@@ -38,6 +38,7 @@ const SHORT: Ages = Ages {
     nothing: Duration::from_secs(1),
     eagerness: 1.0,
     load: Duration::from_secs(1),
+    cache: Duration::from_millis(500),
     pause: Duration::ZERO,
 };
 

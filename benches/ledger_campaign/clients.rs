@@ -110,7 +110,7 @@ impl Clients {
             user,
             reservation,
             token,
-            seats: 1 + u32::from(number % 3 == 0),
+            seats: 1 + u32::from(number.is_multiple_of(3)),
             hold_ms: 8000,
             operation: OperationId::random().to_string(),
         };

@@ -28,7 +28,7 @@ use crate::resp::{AddressBook, Router};
 /// How long a node may take to answer when it is looked at. A frozen node holds up every look by this.
 const LOOK_DEADLINE: Duration = Duration::from_millis(500);
 /// How long the database may take to answer. One that is frozen holds up every look by this.
-const SQL_DEADLINE: Duration = Duration::from_secs(2);
+const SQL_DEADLINE: Duration = Duration::from_secs(5);
 /// How long one operation on a key may take, redirections and retries included.
 const KEY_DEADLINE: Duration = Duration::from_secs(5);
 

@@ -250,8 +250,11 @@ fn slots(text: &str) -> Option<Value> {
     let mut ranges = Vec::new();
     while lines.peek().is_some_and(|line| !line.is_empty()) {
         let mut range = vec![number(lines.next()?)?, number(lines.next()?)?];
-        // An address has points or colons, the first slot of the next range has none.
-        while lines.peek().is_some_and(|line| line.contains(['.', ':'])) {
+        // An address has points or colons, or is not known yet; the first slot of the next range is a number.
+        while lines
+            .peek()
+            .is_some_and(|line| line.is_empty() || line.contains(['.', ':']))
+        {
             let address = Value::Text(lines.next()?.into());
             let port = number(lines.next()?)?;
             let id = Value::Text(lines.next()?.into());

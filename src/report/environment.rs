@@ -377,11 +377,7 @@ mod tests {
             made_unix_seconds: 1_700_000_000,
             seen_unix_seconds: 1_700_000_725,
             nodes,
-            postgres: Some(PostgresNow {
-                port: 5432,
-                life: LifeNow::Stopped,
-                exit: Some(0),
-            }),
+            postgres: None,
             cluster: Some(ClusterNow {
                 ok: true,
                 masters: 3,
@@ -395,6 +391,23 @@ mod tests {
                 help: "`docker start redis-7` starts it".to_owned(),
             }],
         }
+    }
+
+    #[test]
+    fn a_database_has_a_line_and_is_told_how_to_be_used() {
+        let mut survey = survey();
+        survey.postgres = Some(PostgresNow {
+            port: 5433,
+            life: LifeNow::Stopped,
+            exit: Some(0),
+        });
+        let text = environment(&survey, Style::PLAIN, 100);
+        let line = text.lines().find(|line| line.contains("postgres"));
+        let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+        assert_eq!(words, ["postgres", "5433", "stopped"]);
+        assert!(
+            how_to_use(&survey, Style::PLAIN, 100).contains("psql -h 127.0.0.1 -p 5433 -U app")
+        );
     }
 
     #[test]

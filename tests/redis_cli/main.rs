@@ -10,6 +10,7 @@ mod calls;
 mod changes;
 mod cluster;
 mod nodes;
+mod piped;
 #[path = "../servers/ports.rs"]
 mod ports;
 mod questions;

@@ -85,7 +85,7 @@ fn nodes_are_changed_as_docker_changes_containers() {
     run: docker compose up -d redis-3 redis-7
     expect:
       - node: {name: redis-7, running: true}
-      - node: {name: redis-3, running: true, member: false}
+      - node: {name: redis-3, running: true}
 ";
     let steps = steps.replace(
         "    holds:\n      - given_keys: intact\n        for: 1ms\n",
@@ -139,7 +139,7 @@ fn everything_speaks_the_course_s_terms() {
       - stdout: {matches: '^instantaneous_ops_per_sec:[0-9]+$'}
   - id: read
     title: Read commands
-    run: redis-cli -c -p 7001
+    run: redis-cli -c -p 7003
     stdin: |
       SET foo bar
       GET foo
@@ -157,12 +157,13 @@ fn a_minute_of_waiting_takes_a_moment() {
     title: Wait
     wait: 60s
     holds:
-      - cluster: {state: ok, agree: true}
+      - node: {name: redis-1, role: master}
 ";
     let desk = Desk::new();
     let ended = run_bare(&desk, &lab(GIVEN, steps));
     ended.says(0, &["1 step passed"]);
-    assert!(ended.took < Duration::from_secs(30), "{ended}");
+    // On a quiet machine it is a second or two.
+    assert!(ended.took < Duration::from_secs(50), "{ended}");
     // It was looked at all the while, and not only at its end.
     let events = desk.events();
     let held = events

@@ -150,7 +150,8 @@ fn it_stands_in_the_background_and_every_command_finds_it() {
             "  - id: up\n    title: Start\n    run: docker compose up -d redis-1\n    expect:\n      - node: {name: redis-1, running: true}\n",
         ),
     );
-    turn.labrunner(&["run", "lab.yaml"]).says(0, &["1 passed"]);
+    turn.labrunner(&["run", "lab.yaml"])
+        .says(0, &["A lab passed"]);
     turn.down();
 }
 

@@ -41,8 +41,6 @@ use crate::app::store::Store;
 
 /// Stands for an event that is not there.
 const NOTHING: &str = "-";
-/// How long the cache is waited for before the ledger is asked instead, and how long it may take to fill it.
-const CACHE_TIME: Duration = Duration::from_millis(500);
 /// How often the ledger is read again when the cache knows of something newer than what was read.
 const READS: usize = 3;
 /// Loads under way that are kept apart, at most.
@@ -61,6 +59,8 @@ pub struct Ages {
     pub eagerness: f64,
     /// How long reading the ledger may take for what was read to be put into the cache.
     pub load: Duration,
+    /// How long the cache is waited for before the ledger is asked instead, and how long it may take to fill it.
+    pub cache: Duration,
     /// How long a reader of the ledger waits before it fills the cache: nothing, but to see what becomes of a slow one. The cache remembers
     /// versions for two minutes, so it has to be less.
     pub pause: Duration,
@@ -74,6 +74,7 @@ impl Default for Ages {
             nothing: Duration::from_secs(5),
             eagerness: 1.0,
             load: Duration::from_secs(5),
+            cache: Duration::from_millis(500),
             pause: Duration::ZERO,
         }
     }
@@ -82,7 +83,7 @@ impl Default for Ages {
 impl Ages {
     /// The oldest that a value may be, from the change in the ledger on: it was read just before, took its time to the cache, and lived there.
     pub fn bound(&self) -> Duration {
-        self.ttl + self.load + self.pause + CACHE_TIME
+        self.ttl + self.load + self.pause + self.cache
     }
 }
 
@@ -208,7 +209,7 @@ impl CacheAside {
     /// Those of the ledger, where the cache had nothing.
     pub async fn sheet(&self, event: &EventId) -> Result<(Option<Sheet>, Source), AppError> {
         let inner = &self.inner;
-        match timeout(CACHE_TIME, inner.store.cached(event)).await {
+        match timeout(inner.ages.cache, inner.store.cached(event)).await {
             Ok(Ok(Some(text))) => {
                 if let Found::Value(value, expires_ms, took_ms) = parse(&text)
                     && let Some(sheet) = sheet_of(value)
@@ -243,7 +244,8 @@ impl CacheAside {
                 return inner.ledger.sheet(&wanted).await;
             }
             if why == Load::Missing
-                && let Ok(Ok(Some(text))) = timeout(CACHE_TIME, inner.store.cached(&wanted)).await
+                && let Ok(Ok(Some(text))) =
+                    timeout(inner.ages.cache, inner.store.cached(&wanted)).await
                 && let Found::Value(value, ..) = parse(&text)
                 && let Some(sheet) = sheet_of(value)
             {
@@ -301,7 +303,7 @@ impl Inner {
                 ),
             };
             let filling = self.store.fill(event, version, ttl, took, &value);
-            let Ok(Ok(filled)) = timeout(CACHE_TIME, filling).await else {
+            let Ok(Ok(filled)) = timeout(self.ages.cache, filling).await else {
                 return Ok(sheet);
             };
             self.learn_clock(filled.now_ms);

@@ -22,21 +22,25 @@ pub trait Commands {
 /// Programs whose commands are the labs' business.
 const OF_LABS: [&str; 5] = ["redis-cli", "docker", "docker-compose", "psql", "watch"];
 
-/// Finds commands in blocks for the shell that nobody runs. Gives back how many were looked at.
-pub(super) fn check(
-    shelf: &Shelf,
-    own: &dyn Commands,
-    file: &Path,
-    content: &str,
-    faults: &mut Vec<BookFault>,
-) -> usize {
-    let patterns: Vec<Regex> = shelf
+/// What labs run, as patterns with anything for their values.
+pub(super) fn patterns(shelf: &Shelf) -> Vec<Regex> {
+    shelf
         .labs
         .iter()
         .flat_map(|lab| &lab.lab.steps)
         .flat_map(lines)
         .filter_map(|line| pattern(line.typed.as_written()))
-        .collect();
+        .collect()
+}
+
+/// Finds commands in blocks for the shell that nobody runs. Gives back how many were looked at.
+pub(super) fn check(
+    patterns: &[Regex],
+    own: &dyn Commands,
+    file: &Path,
+    content: &str,
+    faults: &mut Vec<BookFault>,
+) -> usize {
     let mut looked = 0;
     for (line, text) in typed(content) {
         let words = words(&text);

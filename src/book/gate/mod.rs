@@ -98,6 +98,7 @@ pub fn check(root: &Path, guide: &Guide, gate: &Gate<'_>) -> Result<(Vec<BookFau
         });
     }
     let mut expanded = Vec::new();
+    let patterns = commands::patterns(&shelf);
     for chapter in book.chapters() {
         let Some(path) = &chapter.source_path else {
             continue;
@@ -106,7 +107,7 @@ pub fn check(root: &Path, guide: &Guide, gate: &Gate<'_>) -> Result<(Vec<BookFau
         looked.directives += find(&chapter.content).len();
         figures(&shelf, &source.join(path), &chapter.content, &mut faults);
         looked.commands += commands::check(
-            &shelf,
+            &patterns,
             gate.commands,
             &source.join(path),
             &chapter.content,

@@ -117,8 +117,7 @@ fn blocks_sorted(lines: Vec<String>) -> Vec<String> {
             continue;
         };
         let mut blocks = vec![(port, vec![line])];
-        loop {
-            let Some(next) = rest.peek() else { break };
+        while let Some(next) = rest.peek() {
             let deeper = next.len() - next.trim_start().len() > indent && !next.trim().is_empty();
             match head(next).filter(|(other, _)| *other == indent) {
                 Some((_, port)) => blocks.push((port, rest.next().into_iter().collect())),

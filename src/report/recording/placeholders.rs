@@ -9,7 +9,7 @@ use crate::cluster::{NodeId, NodeName};
 use crate::lab::environment::CourseNode;
 
 /// Patterns with what stands in their place; the first that fits a place counts.
-const RULES: [(&str, &str); 17] = [
+const RULES: [(&str, &str); 22] = [
     (r"^(master_replid2?):[0-9a-f]{40}", "$1:[replication id]"),
     // A line of CLUSTER NODES behind the address: flags, master, ping, pong, epoch.
     (
@@ -37,8 +37,14 @@ const RULES: [(&str, &str); 17] = [
     ),
     (r"\b1\d{12}-\d+\b", "[entry id]"),
     (r"\b1\d{12}\b", "[time]"),
+    // What is left of a time to wait, and what stands behind a time in a value of the application.
+    (r"\b\d+\.\d+s\b", "[time]"),
+    (r"(\[time\]):\d+:", "$1:[number]:"),
+    (r"\bs-[0-9a-f]{32}\b", "[session]"),
+    (r"\b[0-9a-f]{64}\b", "[container id]"),
     // An event's id is made by chance, and so are its slot and the owner of it.
     (r"\bslot \S+, on [0-9.]+:\d+", "slot [slot], on [address]"),
+    (r"^  slot \d+$", "  slot [slot]"),
     // A dot for each key that moves, those of a probe among them; a dot for each look.
     (r"^(Moving slot .*:) ?\.*$", "$1 [dots]"),
     (r"^\.+$", "[dots]"),
@@ -201,6 +207,12 @@ mod tests {
     )]
     #[case("Event uakeb5hy: Concert", "Event [event]: Concert")]
     #[case("  slot 8746, on 172.30.0.12:7002", "  slot [slot], on [address]")]
+    #[case("  slot 3744", "  slot [slot]")]
+    #[case(
+        "held by somebody else for another 59.962s",
+        "held by somebody else for another [time]"
+    )]
+    #[case("Session s-a88e39647da812699b465dd6a1973a61", "Session [session]")]
     #[case("MOVED 8746 172.30.0.14:7004", "MOVED [slot] 172.30.0.14:7004")]
     #[case("(integer) 8746", "(integer) [slot]")]
     #[case("87460 18746 7 of 10", "87460 18746 7 of 10")]

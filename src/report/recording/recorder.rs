@@ -26,13 +26,15 @@ const MEASURED_LINES: usize = 40;
 const MEASURED_ITEMS: usize = 3;
 
 /// What a command has in it whose output is a measurement: another one every time.
-const MEASURES: [&str; 6] = [
+const MEASURES: [&str; 8] = [
     "load-test",
     "watch-cluster",
     "watch -n",
     "./app watch",
     "INFO stats",
     "INFO memory",
+    " TTL ",
+    " PTTL ",
 ];
 
 /// The recordings that were made; shared with the [`Recorder`], to be asked after the run's last event.
@@ -73,6 +75,8 @@ struct Take {
     server: Option<String>,
     given_ms: Option<u64>,
     cleanup_ms: u64,
+    /// The steps are done; what is run now is run to leave nothing behind.
+    cleaning: bool,
     placeholders: Placeholders,
     steps: Vec<StepTake>,
 }
@@ -134,6 +138,10 @@ impl Recorder {
             });
         }
         steps.iter_mut().find(|step| step.id == id)
+    }
+
+    fn is_cleaning(&self) -> bool {
+        self.now.as_ref().is_some_and(|now| now.cleaning)
     }
 
     fn learn(&mut self, replies: &[RawReply]) {
@@ -249,7 +257,12 @@ impl Reporter for Recorder {
                     step.skipped = Some(reason.clone());
                 }
             }
-            Event::CommandStarted { step, typed, .. } => {
+            Event::CleanupStarted => {
+                if let Some(now) = &mut self.now {
+                    now.cleaning = true;
+                }
+            }
+            Event::CommandStarted { step, typed, .. } if !self.is_cleaning() => {
                 if let Some(step) = self.step(step) {
                     step.runs.push(RunTake {
                         typed: typed.clone(),
@@ -257,7 +270,7 @@ impl Reporter for Recorder {
                     });
                 }
             }
-            Event::CommandFinished { step, output } => {
+            Event::CommandFinished { step, output } if !self.is_cleaning() => {
                 if let Some(run) = self.step(step).and_then(|step| step.runs.last_mut()) {
                     run.output = Some(output.clone());
                 }
@@ -318,12 +331,20 @@ impl RunTake {
             .as_ref()
             .map(|output| output.combined.as_str())
             .unwrap_or_default();
-        let measured = MEASURES.iter().any(|part| self.typed.contains(part));
+        let json = match serde_json::from_str(printed.trim()) {
+            Ok(value @ serde_json::Value::Object(_)) => Some(value),
+            _ => None,
+        };
+        // JSON is for programs that ask for figures.
+        let measured = json.is_some() || MEASURES.iter().any(|part| self.typed.contains(part));
         let text = as_on_terminal(&self.typed, stdin, printed);
         let lines: Vec<String> = text.lines().map(|line| placeholders.line(line)).collect();
         let mut output = Vec::new();
         if measured {
-            figures.push(measurement(printed, lines));
+            figures.push(match json {
+                Some(value) => Measured::Json(shortened(value, placeholders)),
+                None => Measured::Lines(cut(trimmed(lines), MEASURED_LINES)),
+            });
         } else if self.typed.ends_with("CLUSTER SLOTS") {
             output = replicas_folded(settled(lines));
         } else {
@@ -359,27 +380,22 @@ fn as_on_terminal(typed: &str, stdin: Option<&str>, printed: &str) -> String {
     shown.unwrap_or_else(|| printed.to_owned())
 }
 
-fn measurement(printed: &str, lines: Vec<String>) -> Measured {
-    match serde_json::from_str(printed.trim()) {
-        Ok(value @ serde_json::Value::Object(_)) => Measured::Json(shortened(value)),
-        _ => {
-            let mut lines = lines;
-            while lines.last().is_some_and(String::is_empty) {
-                lines.pop();
-            }
-            Measured::Lines(cut(lines, MEASURED_LINES))
-        }
+/// Lines without empty ones at the end.
+fn trimmed(mut lines: Vec<String>) -> Vec<String> {
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
     }
+    lines
 }
 
-/// JSON whose long lists are cut.
-fn shortened(value: serde_json::Value) -> serde_json::Value {
+/// JSON whose long lists are cut, and whose texts have names for what differs.
+fn shortened(value: serde_json::Value, placeholders: &Placeholders) -> serde_json::Value {
     use serde_json::Value;
     match value {
         Value::Object(fields) => Value::Object(
             fields
                 .into_iter()
-                .map(|(name, value)| (name, shortened(value)))
+                .map(|(name, value)| (name, shortened(value, placeholders)))
                 .collect(),
         ),
         Value::Array(items) => {
@@ -387,13 +403,14 @@ fn shortened(value: serde_json::Value) -> serde_json::Value {
             let mut kept: Vec<Value> = items
                 .into_iter()
                 .take(MEASURED_ITEMS)
-                .map(shortened)
+                .map(|item| shortened(item, placeholders))
                 .collect();
             if more > 0 {
                 kept.push(Value::String(format!("… {more} more …")));
             }
             Value::Array(kept)
         }
+        Value::String(text) => Value::String(placeholders.line(&text)),
         other => other,
     }
 }
@@ -537,10 +554,11 @@ points: [{text: P, proved_by: [identify-target]}]
 
     #[test]
     fn long_lists_in_measured_json_are_cut() {
-        let printed = r#"{"events":["a","b","c","d","e"],"n":1}"#;
-        let Measured::Json(value) = measurement(printed, Vec::new()) else {
-            panic!("no JSON")
-        };
+        let printed = r#"{"events":["a","k3f9a2bc","c","d","e"],"n":1}"#;
+        let mut placeholders = Placeholders::default();
+        placeholders.saved("event", "k3f9a2bc");
+        let value = shortened(serde_json::from_str(printed).unwrap(), &placeholders);
+        assert_eq!(value["events"][1], "[event]");
         assert_eq!(value["events"][3], "… 2 more …");
     }
 }

@@ -68,7 +68,7 @@ fn what_it_prints_can_be_filtered() {
 #[rstest]
 #[case("./app", "./app", "isn't told what to do")]
 #[case("./app --json", "./app", "isn't told what to do")]
-#[case("./app book --event e", "book", "not a command")]
+#[case("./app buy --event e", "buy", "not a command")]
 #[case("./app reserv --event e --frob", "reserv", "not a command")]
 #[case("./app ${event} --event e", "${event}", "can't be a value")]
 #[case("./app session", "session", "isn't told what to do")]

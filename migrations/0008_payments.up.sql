@@ -20,7 +20,7 @@ COMMENT ON TABLE  payments                IS 'Payments, each written before the 
 COMMENT ON COLUMN payments.id             IS 'The operation id: the gateway is asked under it, and takes the money once.';
 COMMENT ON COLUMN payments.event_id       IS 'Of which event.';
 COMMENT ON COLUMN payments.reservation_id IS 'For which reservation.';
-COMMENT ON COLUMN payments.user_id        IS 'By whom.';
+COMMENT ON COLUMN payments.user_id        IS 'Who pays, who is also the holder.';
 COMMENT ON COLUMN payments.cents          IS 'How much, in hundredths.';
 COMMENT ON COLUMN payments.state          IS 'asked: it is not known what the gateway says. paid, declined: it said so. refund_due: it is paid, and the seats can''t be had. refunded: it was given back.';
 COMMENT ON COLUMN payments.receipt        IS 'The number that the gateway gave.';

@@ -297,7 +297,7 @@ async fn a_migration_that_fails_leaves_nothing_half_done() {
         .execute("DROP TABLE processed_messages")
         .await
         .unwrap();
-    assert_eq!(up(&ledger).await.unwrap().len(), 2);
+    assert_eq!(up(&ledger).await.unwrap().len(), 4);
 }
 
 #[tokio::test]

@@ -299,7 +299,7 @@ fn a_database_on_a_server_that_was_named() {
     let ended = desk
         .start(&mut desk.run_command(&["stops.yaml", "--database-url", &url]))
         .end(PATIENCE);
-    ended.says(4, &["is not labrunner's to stop"]);
+    ended.says(5, &["is not labrunner's to stop"]);
     assert_eq!(databases(), before);
     desk.run(&["lab.yaml", "--database-url", &url, "--backend", "docker"])
         .says(2, &[]);

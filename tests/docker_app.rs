@@ -174,7 +174,10 @@ async fn a_program_that_is_not_labrunner_does_not_take_itself_for_the_applicatio
     match stage.perform(&["events"], LIMITS).await {
         Err(BackendError::Broken { what, help }) => {
             assert!(what.contains("is not labrunner"), "{what}");
-            assert!(help.contains("says in the backend's options where it is"), "{help}");
+            assert!(
+                help.contains("says in the backend's options where it is"),
+                "{help}"
+            );
         }
         other => panic!("{other:?}"),
     }

@@ -1,6 +1,6 @@
 //! `labrunner do`
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -111,7 +111,7 @@ fn action(typed: &str) -> Result<Action, (String, String)> {
 }
 
 async fn carry_out(
-    state_dir: &PathBuf,
+    state_dir: &Path,
     typed: &str,
     action: &Action,
     cancel: &CancellationToken,

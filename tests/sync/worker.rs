@@ -79,12 +79,13 @@ async fn what_happens_in_redis_is_in_the_ledger_once_and_in_order() {
         (lag[0].pending, lag[0].lag_ms, lag[0].position.applied),
         (0, 0, 11)
     );
-    let pending: (
+    type Pending = (
         u64,
         Option<String>,
         Option<String>,
         Option<Vec<(String, String)>>,
-    ) = place
+    );
+    let pending: Pending = place
         .command(&["XPENDING", &event.stream_key(), "ledger"])
         .await;
     assert_eq!(pending.0, 0);

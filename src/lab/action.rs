@@ -17,7 +17,7 @@ pub enum Action {
     Nodes {
         /// What happens to the nodes.
         change: NodeChange,
-        /// The nodes, in the order typed; never empty. The service [`POSTGRES`](super::environment::POSTGRES) may be among them.
+        /// The nodes, in the order typed; never empty. The service [`POSTGRES`] may be among them.
         nodes: Vec<NodeName>,
     },
     /// `docker network disconnect … redis-1` and its opposite.

@@ -12,7 +12,7 @@
 //!
 //! Times in the ledger are its server's; none is ever compared with that of another machine.
 //!
-//! Every request has a deadline: as long as it lasts, what can be tried again is (see [`failure`]).
+//! Every request has a deadline: as long as it lasts, what can be tried again is (see `failure.rs`).
 
 mod attempt;
 mod batch;

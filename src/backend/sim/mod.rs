@@ -4,7 +4,7 @@
 //! program of the machine reaches them, the real redis-cli too, and what the nodes say of each other can be followed. Commands are run as children of this process:
 //! the redis-cli of the machine, or else our own; the application is our own program.
 //!
-//! Its time may leap: see [`clock`].
+//! Its time may leap: see `clock.rs`.
 //!
 //! The environment of `labrunner up` lives in a process of its own, at the course's ports of 127.0.0.1: see [`course`].
 

@@ -9,7 +9,7 @@
 //! - `environment.lock`: held by whoever changes the environment; by its path is said whose it is;
 //! - `environment/`: the definition that compose reads, and who uses which toolbox.
 //!
-//! Docker has the rest: what carries the label `labrunner.run=course`. Of a simulated one, the rest is a process: see [`sim::course`](super::sim::course).
+//! Docker has the rest: what carries the label `labrunner.run=course`. Of a simulated one, the rest is a process: see [`sim::course`].
 
 mod app_config;
 mod handle;

@@ -20,19 +20,20 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use campaign::Call;
-use labrunner::admin::{Shape, create};
+use campaign::cluster::{self, three_shards};
+use labrunner::admin::create;
 use labrunner::app::answer::ReservationState;
 use labrunner::app::flow::{Flow, Paid};
 use labrunner::app::ledger::{Ledger, LedgerSettings, schema};
 use labrunner::app::patterns::reconcile::{Asked, Outcome};
 use labrunner::app::patterns::{Reconcile, WriteThrough};
 use labrunner::app::payment::{Manner, TestGateway};
-use labrunner::app::request::{CreateEvent, OperationId, Reserve, Settle, Wanted};
+use labrunner::app::request::{OperationId, Reserve, Settle, Wanted};
 use labrunner::app::settings::{address_map, endpoints};
 use labrunner::app::worker::status;
 use labrunner::app::{EventId, Settings, Store};
 use labrunner::backend::postgres::{Options, Server};
-use labrunner::cluster::{Endpoint, NodeName, Slot};
+use labrunner::cluster::{Endpoint, Slot};
 use rand::Rng;
 use servers::Servers;
 use sqlx::{Connection, Executor, PgConnection, Row};
@@ -221,22 +222,7 @@ async fn one_run(run: usize, lasting: Duration, rate: usize) -> bool {
         .expect("a schema");
     let (store, ledger) = both(&stage.nodes, &stage.map, &url).await;
     let through = WriteThrough::new(store.clone(), ledger.clone());
-    let mut events = Vec::new();
-    for number in 0..EVENTS {
-        let request = CreateEvent {
-            name: format!("Event {number}").parse().expect("a name"),
-            seats: SEATS,
-            on_slots: None,
-        };
-        events.push(
-            through
-                .create_event(&request)
-                .await
-                .expect("an event")
-                .done
-                .event,
-        );
-    }
+    let events = cluster::events(&through, EVENTS, SEATS).await;
     stage.events = events
         .iter()
         .map(EventId::to_string)
@@ -328,15 +314,7 @@ async fn watch(store: &Store, events: &[EventId], lasting: Duration) -> (u32, u3
 impl Stage {
     async fn build(rate: usize) -> Stage {
         let servers = Servers::start(6);
-        let node = |n: usize| NodeName::new(format!("redis-{n}"));
-        let shape = Shape {
-            node_timeout: Some(NODE_TIMEOUT),
-            masters: (1..)
-                .zip(["0-5460", "5461-10922", "10923-16383"])
-                .map(|(n, slots)| (node(n), slots.parse().expect("slots")))
-                .collect(),
-            replicas: (1..=3).map(|n| (node(n + 3), node(n))).collect(),
-        };
+        let shape = three_shards(NODE_TIMEOUT);
         let book = servers.book();
         create(&book, &shape, LONG, &|_| {})
             .await

@@ -25,17 +25,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use campaign::Call;
+use campaign::cluster::{self, three_shards};
 use clients::{Clients, Process};
 use judge::judge;
-use labrunner::admin::{Shape, create};
+use labrunner::admin::create;
 use labrunner::app::answer::ReservationState;
 use labrunner::app::ledger::{Ledger, LedgerSettings, schema};
 use labrunner::app::patterns::WriteThrough;
-use labrunner::app::request::CreateEvent;
 use labrunner::app::settings::endpoints;
 use labrunner::app::{AppError, Refusal, Settings, Store};
 use labrunner::backend::postgres::{Options, Server};
-use labrunner::cluster::NodeName;
 use labrunner::resp::Client;
 use rand::Rng;
 use servers::Servers;
@@ -97,22 +96,7 @@ async fn one_run(run: usize, lasting: Duration, rate: usize) -> bool {
     .await
     .expect("a store");
     let through = WriteThrough::new(store.clone(), ledger.clone());
-    let mut events = Vec::new();
-    for number in 0..EVENTS {
-        let request = CreateEvent {
-            name: format!("Event {number}").parse().expect("a name"),
-            seats: SEATS,
-            on_slots: None,
-        };
-        events.push(
-            through
-                .create_event(&request)
-                .await
-                .expect("an event")
-                .done
-                .event,
-        );
-    }
+    let events = cluster::events(&through, EVENTS, SEATS).await;
     let names: Arc<Vec<String>> = Arc::new(events.iter().map(ToString::to_string).collect());
     let start = || Process::start(&stage.nodes, &url);
     let clients = Clients::new(vec![start(), start()]);
@@ -214,16 +198,7 @@ async fn one_run(run: usize, lasting: Duration, rate: usize) -> bool {
 impl Stage {
     async fn build() -> Stage {
         let servers = Servers::start(6);
-        let node = |n: usize| NodeName::new(format!("redis-{n}"));
-        let slots = ["0-5460", "5461-10922", "10923-16383"];
-        let shape = Shape {
-            node_timeout: Some(Duration::from_secs(2)),
-            masters: (1..)
-                .zip(slots)
-                .map(|(n, slots)| (node(n), slots.parse().expect("slots")))
-                .collect(),
-            replicas: (1..=3).map(|n| (node(n + 3), node(n))).collect(),
-        };
+        let shape = three_shards(Duration::from_secs(2));
         create(&servers.book(), &shape, LONG, &|_| {})
             .await
             .expect("a cluster");

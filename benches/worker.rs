@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use campaign::Call;
-use labrunner::admin::{Shape, create};
+use campaign::cluster::{self, three_shards};
+use labrunner::admin::create;
 use labrunner::app::ledger::{Ledger, LedgerSettings, schema};
 use labrunner::app::patterns::Reconcile;
 use labrunner::app::patterns::event_driven::Options as Work;
@@ -30,7 +31,7 @@ use labrunner::app::request::{CreateEvent, OperationId, Reserve, Settle, Wanted}
 use labrunner::app::worker::{Until, Worker, status};
 use labrunner::app::{EventId, Settings, Store};
 use labrunner::backend::postgres::{Options, Server};
-use labrunner::cluster::{Endpoint, NodeName};
+use labrunner::cluster::Endpoint;
 use rand::Rng;
 use servers::Servers;
 use sqlx::{Connection, Executor, PgConnection, Row};
@@ -188,15 +189,7 @@ async fn measured(asked: &Call) -> bool {
 impl Stage {
     async fn build() -> Stage {
         let servers = Servers::start(6);
-        let node = |n: usize| NodeName::new(format!("redis-{n}"));
-        let shape = Shape {
-            node_timeout: Some(Duration::from_secs(2)),
-            masters: (1..)
-                .zip(["0-5460", "5461-10922", "10923-16383"])
-                .map(|(n, slots)| (node(n), slots.parse().expect("slots")))
-                .collect(),
-            replicas: (1..=3).map(|n| (node(n + 3), node(n))).collect(),
-        };
+        let shape = three_shards(Duration::from_secs(2));
         let book = servers.book();
         create(&book, &shape, LONG, &|_| {})
             .await
@@ -242,18 +235,11 @@ impl Stage {
     async fn events(&self) -> Vec<EventId> {
         let mut events = Vec::new();
         for number in 0..EVENTS {
-            let request = CreateEvent {
-                name: format!("Event {number}").parse().expect("a name"),
-                seats: SEATS,
-                on_slots: None,
-            };
-            events.push(
-                self.store
-                    .create_event(&request)
-                    .await
-                    .expect("an event")
-                    .event,
-            );
+            let made = self
+                .store
+                .create_event(&cluster::event(number, SEATS))
+                .await;
+            events.push(made.expect("an event").event);
         }
         events
     }

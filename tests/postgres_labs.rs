@@ -7,7 +7,7 @@ mod support;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use command::{Desk, Ended};
+use command::{Desk, Ended, lab};
 use engine::{docker, left_of, remove_by_hand, turn};
 use labrunner::backend::postgres::{Options, Server};
 use sqlx::{Connection, PgConnection};
@@ -19,18 +19,6 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// A cluster of one, which is there in no time, and a database.
 const GIVEN: &str =
     "given:\n  node_timeout: 15000ms\n  masters: {redis-1: 0-16383}\n  postgres: empty\n";
-
-/// A lab of these steps.
-fn lab(given: &str, steps: &str) -> String {
-    let first = steps
-        .split("- id: ")
-        .nth(1)
-        .and_then(|rest| rest.lines().next())
-        .unwrap_or_default();
-    format!(
-        "title: A lab\nobjective: To be run.\n{given}steps:\n{steps}points:\n  - text: It is so.\n    proved_by: [{first}]\n"
-    )
-}
 
 /// What a database does in a lab: it is empty at first, keeps its data, refuses and is silent as its commands say.
 const LIFE: &str = r#"  - id: make

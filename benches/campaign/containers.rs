@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use labrunner::admin::{Shape, create};
+use super::cluster::three_shards;
+use labrunner::admin::create;
 use labrunner::backend::{Backend, Docker, DockerOptions};
 use labrunner::cluster::{NodeId, NodeName};
 use labrunner::resp::AddressBook;
@@ -38,16 +39,7 @@ impl Containers {
         })
         .await
         .expect("an environment of containers");
-        let name = |n: usize| NodeName::new(format!("redis-{n}"));
-        let thirds = ["0-5460", "5461-10922", "10923-16383"];
-        let shape = Shape {
-            node_timeout: Some(Duration::from_millis(3500)),
-            masters: (1..)
-                .zip(thirds.map(|slots| slots.parse().expect("slots")))
-                .map(|(n, slots)| (name(n), slots))
-                .collect(),
-            replicas: (1..=3).map(|n| (name(n + 3), name(n))).collect(),
-        };
+        let shape = three_shards(Duration::from_millis(3500));
         let nodes: Vec<NodeName> = shape.nodes().cloned().collect();
         let started = docker.start(&nodes, &CancellationToken::new()).await;
         let made = match started {

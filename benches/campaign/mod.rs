@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 pub mod application;
+pub mod cluster;
 pub mod containers;
 
 /// How a campaign is called.

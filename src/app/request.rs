@@ -171,6 +171,20 @@ pub struct CreateEvent {
 }
 
 impl CreateEvent {
+    /// An id for it, drawn among those in its slots.
+    ///
+    /// # Errors
+    /// [`AppError::Unexpected`]: there is no slot for it.
+    pub(super) fn draw_id(&self) -> Result<EventId, AppError> {
+        let drawn = match &self.on_slots {
+            None => Some(EventId::random()),
+            Some(slots) => EventId::random_in(slots),
+        };
+        drawn.ok_or_else(|| AppError::Unexpected {
+            what: "there is no slot for the event".to_owned(),
+        })
+    }
+
     /// Checks the limits.
     ///
     /// # Errors

@@ -7,32 +7,20 @@ use super::exit_code::Exit;
 use super::output::complain;
 
 /// Calls `wished` each time that somebody wishes the command to end: Ctrl-C, a polite kill and a closed terminal all do.
-pub async fn each(mut wished: impl FnMut()) {
-    let listen = |kind| signal(kind);
-    let (Ok(mut ctrl_c), Ok(mut terminate), Ok(mut hang_up)) = (
-        listen(SignalKind::interrupt()),
-        listen(SignalKind::terminate()),
-        listen(SignalKind::hangup()),
-    ) else {
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = ctrl_c.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
-        }
-        wished();
-    }
+pub async fn each(wished: impl FnMut()) {
+    listen(true, wished).await;
 }
 
 /// Calls `wished` at Ctrl-C and a polite kill. A terminal that is closed ends nothing: whoever was started from it goes on.
-pub async fn each_but_hang_up(mut wished: impl FnMut()) {
-    let listen = |kind| signal(kind);
+pub async fn each_but_hang_up(wished: impl FnMut()) {
+    listen(false, wished).await;
+}
+
+async fn listen(hang_up_ends: bool, mut wished: impl FnMut()) {
     let (Ok(mut ctrl_c), Ok(mut terminate), Ok(mut hang_up)) = (
-        listen(SignalKind::interrupt()),
-        listen(SignalKind::terminate()),
-        listen(SignalKind::hangup()),
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
     ) else {
         return;
     };
@@ -40,7 +28,8 @@ pub async fn each_but_hang_up(mut wished: impl FnMut()) {
         tokio::select! {
             _ = ctrl_c.recv() => wished(),
             _ = terminate.recv() => wished(),
-            _ = hang_up.recv() => {}
+            // Who does not heed it has to hear it all the same, or it ends the process.
+            _ = hang_up.recv() => if hang_up_ends { wished() },
         }
     }
 }

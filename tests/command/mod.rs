@@ -321,3 +321,15 @@ pub fn processes_about(word: &str) -> Vec<String> {
         .filter(|line| line.contains(word))
         .collect()
 }
+
+/// A lab of these steps; `given` is all of it, or nothing.
+pub fn lab(given: &str, steps: &str) -> String {
+    let first = steps
+        .split("- id: ")
+        .nth(1)
+        .and_then(|rest| rest.lines().next())
+        .unwrap_or_default();
+    format!(
+        "title: A lab\nobjective: To be run.\n{given}steps:\n{steps}points:\n  - text: It is so.\n    proved_by: [{first}]\n"
+    )
+}

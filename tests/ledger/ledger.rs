@@ -1,6 +1,8 @@
 //! The ledger: who gets a seat, what is refused, what a repetition gets, and how it bears what breaks.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use labrunner::app::answer::ReservationState;
@@ -372,22 +374,27 @@ async fn what_was_answered_survives_kills_of_the_server() {
         .unwrap();
     let ledger = Ledger::connect(&settings).await.unwrap();
     let event = event(&ledger, 400).await;
+    let done = Arc::new(AtomicUsize::new(0));
     let asking: Vec<_> = (0..8_u32)
         .map(|user| {
-            let (ledger, event) = (ledger.clone(), event.clone());
+            let (ledger, event, done) = (ledger.clone(), event.clone(), done.clone());
             tokio::spawn(async move {
                 let mut sold = Vec::new();
                 for n in 0..50 {
                     let entry = entry(&event, &format!("user-{user}"), 1, &[user * 50 + n]);
                     sold.push(ledger.confirm(&entry).await.unwrap());
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    done.fetch_add(1, Ordering::Relaxed);
                 }
                 sold
             })
         })
         .collect();
-    for _ in 0..3 {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    for quarter in 1..=3 {
+        let until = Instant::now() + Duration::from_secs(60);
+        while done.load(Ordering::Relaxed) < quarter * 100 {
+            assert!(Instant::now() < until, "only {done:?} are sold");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         server = tokio::task::spawn_blocking(move || {
             server.kill();
             server.start_again().unwrap();

@@ -6,13 +6,15 @@ mod databases;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cache_aside;
 mod commands;
 mod full;
 mod ledger;
 mod offline;
-mod patterns;
+mod place;
 mod schema;
 mod server;
+mod write_through;
 
 use std::time::Duration;
 

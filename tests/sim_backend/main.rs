@@ -10,7 +10,7 @@ mod trouble;
 
 use std::process::Command;
 
-use command::{Desk, Ended, LONG};
+use command::{Desk, Ended, LONG, lab};
 
 /// What a lab of these tests starts from.
 const GIVEN: &str = "given:
@@ -18,18 +18,6 @@ const GIVEN: &str = "given:
   masters: {redis-1: 0-5460, redis-2: 5461-10922, redis-3: 10923-16383}
   replicas: {redis-4: redis-1, redis-5: redis-2, redis-6: redis-3}
 ";
-
-/// A lab of these steps; `given` is all of it, or nothing.
-fn lab(given: &str, steps: &str) -> String {
-    let first = steps
-        .split("- id: ")
-        .nth(1)
-        .and_then(|rest| rest.lines().next())
-        .unwrap_or_default();
-    format!(
-        "title: A lab\nobjective: To be run.\n{given}steps:\n{steps}points:\n  - text: It is so.\n    proved_by: [{first}]\n"
-    )
-}
 
 /// A command with nothing on its PATH, and nothing else of the user's either.
 fn bare(desk: &Desk, args: &[&str]) -> Command {

@@ -106,13 +106,7 @@ impl WriteThrough {
         request.check()?;
         let operation = OperationId::random();
         for _ in 0..DRAWS {
-            let event = match &request.on_slots {
-                None => Some(EventId::random()),
-                Some(slots) => EventId::random_in(slots),
-            };
-            let event = event.ok_or_else(|| AppError::Unexpected {
-                what: "there is no slot for the event".to_owned(),
-            })?;
+            let event = request.draw_id()?;
             let created_ms = now_ms();
             let made = self
                 .ledger

@@ -78,13 +78,7 @@ impl Store {
         request.check()?;
         let operation = OperationId::random();
         for _ in 0..DRAWS {
-            let event = match &request.on_slots {
-                None => Some(EventId::random()),
-                Some(slots) => EventId::random_in(slots),
-            };
-            let event = event.ok_or_else(|| AppError::Unexpected {
-                what: "there is no slot for the event".to_owned(),
-            })?;
+            let event = request.draw_id()?;
             if let Some(created) = self.create_as(&event, request, &operation).await? {
                 return Ok(created);
             }

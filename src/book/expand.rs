@@ -20,6 +20,21 @@ pub(super) struct Expander<'a> {
     pub source: &'a Path,
 }
 
+/// A chapter that has nothing but its title, as mdBook makes one for a new line of the summary, shows the lab whose name its file has.
+pub(super) fn fill(book: &mut Book, shelf: &Shelf) {
+    book.for_each_chapter_mut(|chapter| {
+        let path = chapter.source_path.as_deref();
+        let name = path
+            .and_then(Path::file_stem)
+            .and_then(|name| name.to_str());
+        let lines = || chapter.content.lines().map(str::trim);
+        let is_blank = lines().all(|line| line.is_empty() || line.starts_with("# "));
+        if let Some(name) = name.filter(|name| is_blank && shelf.lab(name).is_ok()) {
+            chapter.content = format!("{}\n\n{{{{#lab {name}}}}}\n", chapter.content.trim_end());
+        }
+    });
+}
+
 /// Which chapter shows which lab as a whole. Of several the first counts.
 pub(super) fn pages(book: &Book) -> BTreeMap<String, PathBuf> {
     let mut pages = BTreeMap::new();

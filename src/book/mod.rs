@@ -110,6 +110,7 @@ impl Preprocessor for Guide {
         let shelf = Shelf::open(&ctx.root, &Settings::of(&ctx.config)?);
         let source = ctx.root.join(&ctx.config.book.src);
         let mut faults = shelf.faults.clone();
+        expand::fill(&mut book, &shelf);
         let pages = expand::pages(&book);
         let expander = expand::Expander {
             shelf: &shelf,

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::small_book::{SmallBook, errors};
+use super::small_book::{LAB, SmallBook, errors};
 
 #[test]
 fn it_supports_html_and_not_every_renderer() {
@@ -48,6 +48,27 @@ fn a_book_is_handed_back_with_its_labs() {
         "{content}"
     );
     assert!(content.contains("(integer) 12182"), "{content}");
+}
+
+/// To add a lab, its file and a line of the summary are all that it takes.
+#[test]
+fn a_new_line_of_the_summary_is_a_chapter_of_its_lab() {
+    let book = SmallBook::new();
+    book.write("labs/second.yaml", LAB);
+    book.write(
+        "book/src/SUMMARY.md",
+        "# Summary\n\n- [The lab](lab.md)\n- [Prose](prose.md)\n- [The second](second.md)\n",
+    );
+    let page = book.page("second.html");
+    assert!(
+        page.contains("See that every key belongs to a slot."),
+        "{page}"
+    );
+    // That it has no recording is all that is wrong with it.
+    let checked = book.labrunner(&["book", "check"]);
+    let told = errors(&checked);
+    assert!(told.contains("lab second has no recording"), "{told}");
+    assert!(!told.contains("chapter"), "{told}");
 }
 
 #[test]

@@ -66,7 +66,8 @@ pub fn check(root: &Path, guide: &Guide, gate: &Gate<'_>) -> Result<(Vec<BookFau
     {
         return Ok((faults, looked));
     }
-    let book = mdbook_driver::MDBook::load_with_config(root, config)?.book;
+    let mut book = mdbook_driver::MDBook::load_with_config(root, config)?.book;
+    expand::fill(&mut book, &shelf);
     let pages = expand::pages(&book);
     let expander = Expander {
         shelf: &shelf,
@@ -249,7 +250,8 @@ fn missing_chapters(source: &Path, faults: &mut Vec<BookFault>) {
                 file: summary.clone(),
                 line: at + 1,
                 what: format!("there is no chapter {target}"),
-                help: "write it, or take the line out".to_owned(),
+                help: "write it, or take the line out; for a lab, `labrunner book build` makes it"
+                    .to_owned(),
             });
         }
     }

@@ -30,6 +30,7 @@ mod out;
 mod pause;
 pub(super) mod peers;
 mod presents;
+mod rates;
 mod rdb;
 #[cfg(test)]
 mod reference;

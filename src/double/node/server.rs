@@ -21,6 +21,7 @@ use super::out::Out;
 use super::pause::Pause;
 use super::peers::Peers;
 use super::presents::Presents;
+use super::rates::Rates;
 use super::replication::Replication;
 use super::slowlog::SlowLog;
 use super::tracking::Tracking;
@@ -179,6 +180,8 @@ pub(in crate::double) struct Stats {
     pub errors_by_word: BTreeMap<String, u64>,
     /// By command: calls, rejected, failed.
     pub by_command: Vec<CommandStats>,
+    /// How much of it came lately.
+    pub rates: Rates,
 }
 
 /// What INFO commandstats tells of a command.
@@ -264,6 +267,9 @@ impl Server {
         self.now_us = now;
         self.now = self.now_us / 1000;
         self.measured = self.now_us;
+        let stats = &mut self.stats;
+        let counted = [stats.commands, stats.received, stats.sent];
+        stats.rates.at(self.now, counted);
     }
 
     /// The number of a key that is there in its database's keys. One that is over is taken out on the way.

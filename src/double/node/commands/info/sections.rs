@@ -2,6 +2,7 @@
 
 use super::Lines;
 use super::process::{human, peak, processor_time, resident, total_memory};
+use crate::double::node::rates::Counted;
 use crate::double::node::server::Server;
 
 pub(super) fn server(server: &Server, lines: &mut Lines) {
@@ -189,14 +190,23 @@ pub(super) fn stats(server: &Server, lines: &mut Lines) {
     let stats = &server.stats;
     lines.add("total_connections_received", stats.connections);
     lines.add("total_commands_processed", stats.commands);
-    lines.add("instantaneous_ops_per_sec", 0);
+    lines.add(
+        "instantaneous_ops_per_sec",
+        stats.rates.mean(Counted::Commands),
+    );
     lines.add("total_net_input_bytes", stats.received);
     lines.add("total_net_output_bytes", stats.sent);
     lines.add_all(&[
         ("total_net_repl_input_bytes", "0"),
         ("total_net_repl_output_bytes", "0"),
-        ("instantaneous_input_kbps", "0.00"),
-        ("instantaneous_output_kbps", "0.00"),
+        (
+            "instantaneous_input_kbps",
+            &stats.rates.kilobytes(Counted::BytesReceived),
+        ),
+        (
+            "instantaneous_output_kbps",
+            &stats.rates.kilobytes(Counted::BytesSent),
+        ),
         ("instantaneous_input_repl_kbps", "0.00"),
         ("instantaneous_output_repl_kbps", "0.00"),
     ]);

@@ -5,7 +5,7 @@ use regex::{Regex, RegexBuilder};
 use super::words::Word;
 use super::{LineFault, Value};
 
-/// `grep [-E] [-v] [-c] [-i] PATTERN`.
+/// `grep [-E] [-v] [-c] [-i] [-w] PATTERN`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grep {
     pattern: Word,
@@ -13,11 +13,12 @@ pub struct Grep {
     invert: bool,
     count: bool,
     ignore_case: bool,
+    words: bool,
     filled: Option<String>,
 }
 
 /// The options that are built in.
-pub(in crate::lab) const OPTIONS: &str = "Evci";
+pub(in crate::lab) const OPTIONS: &str = "Evciw";
 
 /// What came out of a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub(super) fn parse(words: &[Word]) -> Result<Grep, LineFault> {
                         format!("grep here has no option `-{bad}`"),
                         "here",
                     )
-                    .help("built in are -E, -v, -c and -i"));
+                    .help("built in are -E, -v, -c, -i and -w"));
                 }
                 options.push_str(&option[1..]);
             }
@@ -76,6 +77,7 @@ pub(super) fn parse(words: &[Word]) -> Result<Grep, LineFault> {
         invert: has('v'),
         count: has('c'),
         ignore_case: has('i'),
+        words: has('w'),
         pattern: pattern.clone(),
         filled: None,
     };
@@ -125,6 +127,11 @@ impl Grep {
             pattern.to_owned()
         } else {
             from_basic(pattern)
+        };
+        // What is found must not go on to either side as a word would.
+        let translated = match self.words {
+            true => format!(r"(?:^|\W)(?:{translated})(?:\W|$)"),
+            false => translated,
         };
         RegexBuilder::new(&translated)
             .case_insensitive(self.ignore_case)
@@ -180,6 +187,14 @@ mod tests {
     )]
     #[case("grep 'a\\|b'", "a\nb\nc\n", "a\nb\n", 0)]
     #[case("grep -vi A", "a\nb\n", "b\n", 0)]
+    #[case(
+        "grep -w 7007",
+        "7007\n:7007@17007\nff670078\n70070\n",
+        "7007\n:7007@17007\n",
+        0
+    )]
+    #[case("grep -w 'a\\|bc'", "ab bc\nabc\nb-a\n", "ab bc\nb-a\n", 0)]
+    #[case("grep -vw 7007", "ff670078\n7007\n", "ff670078\n", 0)]
     fn it_filters_as_grep_does(
         #[case] line: &str,
         #[case] input: &str,

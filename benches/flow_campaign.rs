@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench flow_campaign` makes 20 runs of 60 s (`--runs N --seconds N`) at 300 operations a second (`--rate N`), each on a new cluster of real
 //! servers (three masters with a replica each) and a new PostgreSQL, with two workers and two processes of clients. Masters of Redis, PostgreSQL, workers and clients are
-//! killed with `kill -9`, masters are frozen for longer than the node timeout. A script looks ten times a second whether all seats of an event are free, held or sold.
+//! killed with `kill -9`, masters are frozen for longer than the node timeout, or cut from the other nodes while clients still reach them. A script looks ten times a second whether all seats of an event are free, held or sold.
 //!
 //! A run is good if no seat was sold twice, no reservation that a client was told is sold is lost, no look found a seat astray, nothing is left in the
 //! streams and the outbox, money is there exactly for what is sold, and reconciliation ends at no difference.
@@ -313,7 +313,7 @@ async fn watch(store: &Store, events: &[EventId], lasting: Duration) -> (u32, u3
 
 impl Stage {
     async fn build(rate: usize) -> Stage {
-        let servers = Servers::start(6);
+        let servers = Servers::start_on_wires(6);
         let shape = three_shards(NODE_TIMEOUT);
         let book = servers.book();
         create(&book, &shape, LONG, &|_| {})
@@ -385,6 +385,7 @@ impl Stage {
         let what = [
             "kill master",
             "freeze master",
+            "cut master off",
             "kill postgres",
             "kill worker",
             "kill clients",
@@ -411,12 +412,12 @@ impl Stage {
                 old.kill().expect("a process to kill");
                 old.wait().expect("its end");
             }
-            _ => self.break_master(store, what == "kill master").await,
+            _ => self.break_master(store, what).await,
         }
     }
 
     /// A master goes, its replica takes over, and it comes back.
-    async fn break_master(&mut self, store: &Store, kill: bool) {
+    async fn break_master(&mut self, store: &Store, what: &str) {
         let slot = Slot::new(rand::rng().random_range(0..16384)).expect("a slot");
         store.look_again().await;
         let Some(master) = store.master_of(slot) else {
@@ -425,18 +426,20 @@ impl Stage {
         let book = self.servers.book();
         let found = book.iter().find(|one| one.announced == master);
         let name = found.expect("a name").name.to_string();
-        match kill {
-            true => self.servers.kill(&name),
-            false => self.servers.signal(&name, "STOP"),
+        match what {
+            "kill master" => self.servers.kill(&name),
+            "freeze master" => self.servers.signal(&name, "STOP"),
+            _ => self.servers.cut(&name),
         }
         let until = Instant::now() + Duration::from_secs(20);
         while store.master_of(slot).is_some_and(|now| now == master) && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(100)).await;
             store.look_again().await;
         }
-        match kill {
-            true => self.servers.start_node(&name),
-            false => self.servers.signal(&name, "CONT"),
+        match what {
+            "kill master" => self.servers.start_node(&name),
+            "freeze master" => self.servers.signal(&name, "CONT"),
+            _ => self.servers.heal(),
         }
         // Until it is a replica that has everything: before that, nobody could take over from the new master.
         tokio::time::sleep(Duration::from_secs(5)).await;

@@ -15,6 +15,7 @@ mod double;
 #[allow(dead_code)]
 #[path = "../double_node/frame.rs"]
 mod frame;
+#[path = "../servers/mesh.rs"]
 mod mesh;
 mod names;
 mod normal;

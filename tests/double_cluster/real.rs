@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::frame::Frame;
-use crate::mesh::Mesh;
+use crate::mesh::{self, Mesh};
 use crate::ports::free_port;
 use crate::stage::{By, Place, Stage};
 use crate::support::redis_server;
@@ -50,8 +50,12 @@ impl Real {
             .map(|n| Ipv4Addr::new(127, 0, 2, n as u8))
             .collect();
         let mesh = cuts.then(|| {
-            let bus = |port: u16| port + 10_000;
-            Mesh::start(&ips, &[(announced, port), (bus(announced), bus(port))])
+            let place = |&ip: &Ipv4Addr| mesh::Place {
+                ip,
+                front: announced,
+                behind: port,
+            };
+            Mesh::start(&ips.iter().map(place).collect::<Vec<_>>())
         });
         let nodes = ips
             .into_iter()

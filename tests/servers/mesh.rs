@@ -17,6 +17,17 @@ pub struct Mesh {
     groups: watch::Sender<Groups>,
 }
 
+/// Where a node is.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// Its own address; it also calls others from there.
+    pub ip: Ipv4Addr,
+    /// The port that it announces.
+    pub front: u16,
+    /// The port at which it listens.
+    pub behind: u16,
+}
+
 /// To which group each node belongs; those that are not listed share one.
 type Groups = Vec<Option<usize>>;
 
@@ -28,20 +39,22 @@ struct Wire {
 }
 
 impl Mesh {
-    /// In front of `ports.1` of each address, on `ports.0`.
-    pub fn start(nodes: &[Ipv4Addr], ports: &[(u16, u16)]) -> Mesh {
+    /// For nodes that listen at these ports behind, and announce those in front; each has a bus port 10000 higher.
+    pub fn start(nodes: &[Place]) -> Mesh {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
         let (groups, seen) = watch::channel(vec![None; nodes.len()]);
-        for (to, &ip) in nodes.iter().enumerate() {
-            for &(front, behind) in ports {
+        let ips: Vec<Ipv4Addr> = nodes.iter().map(|node| node.ip).collect();
+        for (to, &Place { ip, front, behind }) in nodes.iter().enumerate() {
+            for above in [0, 10_000] {
+                let (front, behind) = (front + above, behind + above);
                 let listener = runtime
                     .block_on(TcpListener::bind(SocketAddr::from((ip, front))))
                     .unwrap();
-                let (nodes, groups) = (nodes.to_vec(), seen.clone());
+                let (nodes, groups) = (ips.clone(), seen.clone());
                 runtime.spawn(async move {
                     while let Ok((caller, address)) = listener.accept().await {
                         let Some(from) = nodes.iter().position(|&node| node == address.ip()) else {

@@ -4,6 +4,7 @@
 //! Each test file uses a part of this, and has the module `support` beside it.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
+mod mesh;
 mod ports;
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use labrunner::cluster::{Endpoint, NodeName};
 use labrunner::resp::{Address, AddressBook};
 
 use crate::support::{may_run, redis_server};
+use mesh::{Mesh, Place};
 use ports::free_port;
 
 /// Whether the test can run; see [`may_run`].
@@ -28,14 +30,18 @@ pub fn available(test: &str) -> bool {
 pub struct Servers {
     servers: Vec<Server>,
     folder: tempfile::TempDir,
+    /// What the nodes reach each other through, if they can be cut from each other.
+    mesh: Option<Mesh>,
 }
 
 struct Server {
     address: Address,
     process: Option<Child>,
+    /// Its own address, and its port.
+    own: (Ipv4Addr, u16),
     log: PathBuf,
     /// Keeps other test processes from taking the same port between our look and the server's bind.
-    _claim: File,
+    _claims: Vec<File>,
 }
 
 impl Servers {
@@ -55,35 +61,81 @@ impl Servers {
             .map(|n| {
                 // The listener has shown that nobody else has it.
                 let (port, _, claim) = free_port(Ipv4Addr::UNSPECIFIED);
+                let ip = Ipv4Addr::new(127, 0, 1, n as u8);
                 Server {
                     address: Address {
                         name: NodeName::new(format!("redis-{n}")),
                         announced: Endpoint {
-                            host: format!("127.0.1.{n}"),
+                            host: ip.to_string(),
                             port,
                         },
                         reachable: SocketAddr::from(([127, 0, 0, 1], port)),
                     },
                     process: None,
+                    own: (ip, port),
                     log: folder.path().join(format!("redis-{n}.log")),
-                    _claim: claim,
+                    _claims: vec![claim],
                 }
             })
             .collect();
-        Servers { servers, folder }
+        Servers {
+            servers,
+            folder,
+            mesh: None,
+        }
+    }
+
+    /// Starts this many, such that they can be [`cut`](Self::cut) from each other. Clients reach them all the same.
+    pub fn start_on_wires(count: u16) -> Servers {
+        let mut servers = Servers::prepare(count);
+        let mut places = Vec::new();
+        for server in &mut servers.servers {
+            let (front, _, claim) = free_port(Ipv4Addr::UNSPECIFIED);
+            let (ip, behind) = server.own;
+            server.address.announced.port = front;
+            server._claims.push(claim);
+            places.push(Place { ip, front, behind });
+        }
+        servers.mesh = Some(Mesh::start(&places));
+        for n in 1..=count {
+            servers.start_node(&format!("redis-{n}"));
+        }
+        servers
+    }
+
+    /// The others don't reach this one any more, nor it them; those who can be cut only, see [`start_on_wires`](Self::start_on_wires).
+    pub fn cut(&self, name: &str) {
+        let at = self
+            .servers
+            .iter()
+            .position(|server| server.address.name.as_str() == name);
+        self.mesh.as_ref().unwrap().cut(&[vec![at.unwrap()]]);
+    }
+
+    /// All reach each other again.
+    pub fn heal(&self) {
+        self.mesh.as_ref().unwrap().heal();
     }
 
     /// Starts a server that is not running, with the data and the node id that it had.
     pub fn start_node(&mut self, name: &str) {
         let folder = self.folder.path().join(name);
         std::fs::create_dir_all(&folder).unwrap();
+        let on_wires = self.mesh.is_some();
         let server = self.server(name);
         assert!(server.process.is_none(), "{name} is running");
-        let (port, announced) = (
-            server.address.announced.port.to_string(),
-            server.address.announced.host.clone(),
-        );
-        let process = Command::new(redis_server())
+        let port = server.own.1.to_string();
+        let announced = server.address.announced.host.clone();
+        let mut command = Command::new(redis_server());
+        if on_wires {
+            let front = server.address.announced.port;
+            command
+                .args(["--bind-source-addr", &announced])
+                .args(["--cluster-announce-port", &front.to_string()])
+                .args(["--cluster-announce-bus-port", &(front + 10_000).to_string()])
+                .args(["--replica-announce-port", &front.to_string()]);
+        }
+        let process = command
             .args([
                 "--port",
                 &port,

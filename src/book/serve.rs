@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use mdbook_driver::errors::{Error, Result};
@@ -46,14 +46,18 @@ pub fn serve(
     let listener = TcpListener::bind(("127.0.0.1", port))
         .map_err(|error| Error::msg(format!("port {port} can't be had: {error}")))?;
     tell(Told::At(&format!("http://{}/", listener.local_addr()?)));
-    let folder: Arc<Path> = folder.into();
+    let pages = Arc::new(Pages {
+        folder,
+        making: RwLock::new(()),
+    });
+    let served = pages.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let folder = folder.clone();
+            let pages = served.clone();
             // A browser keeps some of its connections waiting: each has a thread, so that none waits for another.
             std::thread::spawn(move || {
                 // One that has gone away needs no answer.
-                let _ = answer(&folder, stream);
+                let _ = answer(&pages, stream);
             });
         }
     });
@@ -64,6 +68,7 @@ pub fn serve(
         };
         if changed > built {
             built = changed;
+            let _making = pages.making.write().unwrap_or_else(PoisonError::into_inner);
             match drive::build(root, to, guide) {
                 Ok(_) => tell(Told::Built),
                 Err(error) => tell(Told::NotBuilt(&error)),
@@ -72,8 +77,24 @@ pub fn serve(
     }
 }
 
+/// What is shown.
+struct Pages {
+    folder: PathBuf,
+    /// Held to write while pages are made anew: the old ones are taken away first, and whoever asks meanwhile is to wait and not to be told that there are none.
+    making: RwLock<()>,
+}
+
+impl Pages {
+    /// The file that an address means, and of what kind it is.
+    fn of(&self, url: &str) -> Option<(Vec<u8>, &'static str)> {
+        let _made = self.making.read().unwrap_or_else(PoisonError::into_inner);
+        let path = file_of(&self.folder, url)?;
+        Some((fs::read(&path).ok()?, kind(&path)))
+    }
+}
+
 /// Answers the one request of a connection, as much of HTTP as it takes to give a browser files.
-fn answer(folder: &Path, mut stream: TcpStream) -> std::io::Result<()> {
+fn answer(pages: &Pages, mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut lines = BufReader::new(stream.try_clone()?.take(LONGEST)).lines();
@@ -86,12 +107,12 @@ fn answer(folder: &Path, mut stream: TcpStream) -> std::io::Result<()> {
     }
     let mut words = first.split(' ');
     let (method, url) = (words.next(), words.next().unwrap_or_default());
-    let found = file_of(folder, url).and_then(|path| Some((fs::read(&path).ok()?, kind(&path))));
+    let found = pages.of(url);
     let (status, (body, kind)) = match (method, found) {
         (Some("GET" | "HEAD"), Some(found)) => ("200 OK", found),
         (Some("GET" | "HEAD"), None) => {
-            let page = fs::read(folder.join("404.html")).unwrap_or_default();
-            ("404 Not Found", (page, kind(Path::new("404.html"))))
+            let page = pages.of("404.html").unwrap_or_default();
+            ("404 Not Found", page)
         }
         _ => ("405 Method Not Allowed", (Vec::new(), "text/plain")),
     };

@@ -2,6 +2,7 @@
 
 mod drift;
 mod preprocessor;
+mod serve;
 mod small_book;
 mod tutorial;
 

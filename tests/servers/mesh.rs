@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 /// Ends with all its connections when dropped.
 pub struct Mesh {
-    _runtime: Runtime,
+    runtime: Option<Runtime>,
     groups: watch::Sender<Groups>,
 }
 
@@ -51,9 +51,13 @@ impl Mesh {
         for (to, &Place { ip, front, behind }) in nodes.iter().enumerate() {
             for above in [0, 10_000] {
                 let (front, behind) = (front + above, behind + above);
-                let listener = runtime
-                    .block_on(TcpListener::bind(SocketAddr::from((ip, front))))
-                    .unwrap();
+                // A test may be in a runtime of its own, in which nothing may block for another.
+                let listener = std::net::TcpListener::bind(SocketAddr::from((ip, front))).unwrap();
+                listener.set_nonblocking(true).unwrap();
+                let listener = {
+                    let _here = runtime.enter();
+                    TcpListener::from_std(listener).unwrap()
+                };
                 let (nodes, groups) = (ips.clone(), seen.clone());
                 runtime.spawn(async move {
                     while let Ok((caller, address)) = listener.accept().await {
@@ -74,7 +78,7 @@ impl Mesh {
             }
         }
         Mesh {
-            _runtime: runtime,
+            runtime: Some(runtime),
             groups,
         }
     }
@@ -90,6 +94,14 @@ impl Mesh {
 
     pub fn heal(&self) {
         self.cut(&[]);
+    }
+}
+
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -131,6 +131,8 @@ impl Servers {
             let front = server.address.announced.port;
             command
                 .args(["--bind-source-addr", &announced])
+                // To the server, only 127.0.0.1 is this machine.
+                .args(["--protected-mode", "no"])
                 .args(["--cluster-announce-port", &front.to_string()])
                 .args(["--cluster-announce-bus-port", &(front + 10_000).to_string()])
                 .args(["--replica-announce-port", &front.to_string()]);

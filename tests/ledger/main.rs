@@ -14,6 +14,7 @@ mod offline;
 mod place;
 mod schema;
 mod server;
+mod tls;
 mod write_through;
 
 use std::time::Duration;

@@ -3,6 +3,8 @@
 
 #[path = "../databases/mod.rs"]
 mod databases;
+#[path = "../servers/mod.rs"]
+mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -14,6 +16,7 @@ mod offline;
 mod place;
 mod schema;
 mod server;
+mod skew;
 mod tls;
 mod write_through;
 

@@ -10,6 +10,7 @@ mod support;
 
 mod cache_aside;
 mod commands;
+mod containers;
 mod full;
 mod ledger;
 mod offline;

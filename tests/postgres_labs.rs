@@ -287,7 +287,31 @@ fn a_database_on_a_server_that_was_named() {
     let ended = desk
         .start(&mut desk.run_command(&["stops.yaml", "--database-url", &url]))
         .end(PATIENCE);
-    ended.says(5, &["is not labrunner's to stop"]);
+    ended.says(4, &["stops.yaml: ", "is not labrunner's to stop"]);
+    assert_eq!(databases(), before);
+    // That is said before any lab begins, also one that comes before it and could be run.
+    let begun = || {
+        let events = desk.events().into_iter();
+        events
+            .filter(|event| event["event"] == "lab_started")
+            .count()
+    };
+    assert_eq!(begun(), 0);
+    let ended = desk
+        .start(&mut desk.run_command(&["lab.yaml", "stops.yaml", "--database-url", &url]))
+        .end(PATIENCE);
+    ended.says(4, &["stops.yaml: "]);
+    assert_eq!(begun(), 0);
+    // A step that is left out here asks nothing of it.
+    let skipped = stops.replace(
+        "    expect:",
+        "    skip_on: {sim: the server may be somebody else's}\n    expect:",
+    );
+    let steps = format!("{FINDS_NOTHING}{skipped}");
+    desk.write("skips.yaml", lab(GIVEN, &steps));
+    desk.start(&mut desk.run_command(&["skips.yaml", "--database-url", &url]))
+        .end(PATIENCE)
+        .says(0, &["1 step passed, 1 skipped"]);
     assert_eq!(databases(), before);
     desk.run(&["lab.yaml", "--database-url", &url, "--backend", "docker"])
         .says(2, &[]);

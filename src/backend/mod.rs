@@ -111,6 +111,14 @@ pub trait Backend: Send + Sync {
         Ok(Life::Absent)
     }
 
+    /// Whether it can start, stop, freeze and wake PostgreSQL, as a lab's commands may want: asked before a lab begins that does so.
+    ///
+    /// # Errors
+    /// `Unavailable`: the server is somebody else's, with what to do instead.
+    fn can_change_postgres(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     /// What really is done for `action`, for `-v`: the command line with the environment's own names.
     fn explain(&self, action: &Action) -> String;
 

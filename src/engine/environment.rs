@@ -184,6 +184,10 @@ impl Backend for Environment {
         self.backend.postgres().await
     }
 
+    fn can_change_postgres(&self) -> Result<(), BackendError> {
+        self.backend.can_change_postgres()
+    }
+
     fn explain(&self, action: &Action) -> String {
         self.backend.explain(action)
     }

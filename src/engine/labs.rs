@@ -14,6 +14,7 @@ use super::run::{Ending, LabResult, remove, run_in, skip, skip_reason};
 use super::tell::tell_unmade;
 use crate::backend::{Backend, BackendError};
 use crate::lab::Lab;
+use crate::lab::model::Step;
 
 /// Makes the environments of a run, one after the other: the next only when the one before is removed.
 #[async_trait]
@@ -53,7 +54,7 @@ pub async fn run_all(
             break;
         }
         result.counts.not_run -= 1;
-        let environment = place.find(lab, maker, events, interrupt).await;
+        let environment = place.find(lab, &labs, maker, events, interrupt).await;
         let ending = match environment {
             Ok(Found::Skipped(lab)) => lab.ending,
             Ok(Found::Environment(environment)) => {
@@ -111,6 +112,7 @@ impl Place {
     async fn find(
         &mut self,
         lab: &Lab,
+        all: &[Arc<Lab>],
         maker: &dyn Maker,
         events: &Events,
         interrupt: &Interrupt,
@@ -120,7 +122,8 @@ impl Place {
             None => {
                 let made = make(maker, interrupt).await?;
                 let backend = made.name();
-                self.standing = Some(made);
+                self.standing = Some(made.clone());
+                can_serve(made.as_ref(), all)?;
                 backend
             }
         };
@@ -132,6 +135,41 @@ impl Place {
             Some(environment) => Ok(Found::Environment(environment)),
             None => make(maker, interrupt).await.map(Found::Environment),
         }
+    }
+}
+
+/// Looks, before the first lab begins, whether the environment can do what the labs will ask of it: half a lab has shown nothing.
+fn can_serve(backend: &dyn Backend, labs: &[Arc<Lab>]) -> Result<(), BackendError> {
+    let name = backend.name();
+    let mut runs_here = labs.iter().filter(|lab| skip_reason(lab, name).is_none());
+    match runs_here.find(|lab| changes_postgres(lab, name)) {
+        Some(lab) => backend
+            .can_change_postgres()
+            .map_err(|error| of_lab(lab, error)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a lab starts, stops or freezes PostgreSQL on this backend.
+fn changes_postgres(lab: &Lab, backend: &str) -> bool {
+    let runs_here =
+        |step: &&Step| -> bool { step.skip_on.iter().all(|skip| skip.backend != backend) };
+    let mut lines = lab
+        .steps
+        .iter()
+        .filter(runs_here)
+        .flat_map(|step| step.run.iter().chain(&step.cleanup));
+    lines.any(|line| line.value.changes_postgres())
+}
+
+/// Which of the labs it is about.
+fn of_lab(lab: &Lab, error: BackendError) -> BackendError {
+    match error {
+        BackendError::Unavailable { what, help } => BackendError::Unavailable {
+            what: format!("{}: {what}", lab.source.name()),
+            help,
+        },
+        other => other,
     }
 }
 

@@ -3,17 +3,22 @@
 
 #[path = "../databases/mod.rs"]
 mod databases;
+#[path = "../servers/mod.rs"]
+mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod cache_aside;
 mod commands;
+mod containers;
 mod full;
 mod ledger;
 mod offline;
 mod place;
 mod schema;
 mod server;
+mod skew;
+mod tls;
 mod write_through;
 
 use std::time::Duration;

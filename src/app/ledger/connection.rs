@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
@@ -54,6 +55,7 @@ impl LedgerSettings {
                 _ => "it is not an address".to_owned(),
             })
         })?;
+        self.read_files()?;
         let limit = self.attempt.saturating_sub(MARGIN).max(MARGIN).as_millis();
         Ok(options
             .application_name("labrunner-app")
@@ -64,6 +66,49 @@ impl LedgerSettings {
             ])
             // A library does not log on its own account.
             .disable_statement_logging())
+    }
+}
+
+/// Parameters of an address that name a file, by all names that the library knows: certificates, and the key of ours.
+const FILES: [&str; 7] = [
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+];
+
+impl LedgerSettings {
+    /// Looks at the files that the address names. The library does so when it connects, and would take a file that is not there for a server
+    /// that does not answer, and one without a certificate for a certificate that does not fit.
+    fn read_files(&self) -> Result<(), AppError> {
+        let (_, parameters) = self.url.split_once('?').unwrap_or_default();
+        for (name, value) in parameters
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+        {
+            if !FILES.contains(&name) {
+                continue;
+            }
+            let spaced = value.replace('+', " ");
+            let path = percent_decode_str(&spaced).decode_utf8_lossy();
+            let why = match std::fs::read(path.as_ref()) {
+                Err(error) => error.to_string(),
+                Ok(text) if memchr::memmem::find(&text, b"-----BEGIN ").is_none() => {
+                    "there is no PEM in it".to_owned()
+                }
+                Ok(_) => continue,
+            };
+            return Err(AppError::invalid(
+                format!(
+                    "{name} of the database's address names {path}, which can't be used: {why}"
+                ),
+                "name a file of certificates or of a key, as PEM (-----BEGIN …)",
+            ));
+        }
+        Ok(())
     }
 }
 

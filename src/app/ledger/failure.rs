@@ -58,10 +58,11 @@ pub(super) fn of(error: &Error, begun: bool, place: &str) -> Failure {
         Error::PoolTimedOut => {
             Failure::NotBegun("no connection was free, or could be made, in time".to_owned())
         }
-        Error::Tls(_) => not_ready(
-            format!("the database {place} can't be reached as the address says: {what}"),
-            "see sslmode and sslrootcert in the address, and whether the server has TLS",
-        ),
+        Error::Tls(_) => not_as_said(what, place),
+        // What a handshake came to: the server's certificate is not one that the address lets pass.
+        Error::Io(error) if !begun && error.kind() == std::io::ErrorKind::InvalidData => {
+            not_as_said(what, place)
+        }
         Error::Configuration(_) => not_ready(what, "see the address of the database"),
         Error::Io(_) | Error::Protocol(_) | Error::PoolClosed | Error::WorkerCrashed if begun => {
             Failure::Broken(what)
@@ -82,6 +83,27 @@ fn not_ready(what: String, help: &str) -> Failure {
     })
 }
 
+fn not_as_said(what: String, place: &str) -> Failure {
+    not_ready(
+        format!("the database {place} can't be reached as the address says: {what}"),
+        "see sslmode and sslrootcert in the address, and whether the server has TLS",
+    )
+}
+
+/// The server lets nobody in from where we are, as whom we are, or in the way that we came; its own words say which.
+fn not_let_in(what: String, place: &str) -> Failure {
+    match what.ends_with("no encryption") || what.ends_with("SSL off") {
+        true => not_ready(
+            format!("the database {place} lets nobody in without TLS: {what}"),
+            "say sslmode=require, verify-ca or verify-full in the address",
+        ),
+        false => not_ready(
+            format!("the database {place} does not let the application in: {what}"),
+            "see pg_hba.conf of the server, and user, database and sslmode in the address",
+        ),
+    }
+}
+
 /// By the codes of the server, appendix A of its manual.
 fn of_code(code: &str, what: String, place: &str) -> Failure {
     match code {
@@ -92,6 +114,7 @@ fn of_code(code: &str, what: String, place: &str) -> Failure {
         // Ended by its administrator or by a crash of another process, or its own time was over.
         "57P01" | "57P02" | "57014" | "25P03" | "57P05" => Failure::Broken(what),
         _ if code.starts_with("08") => Failure::Broken(what),
+        "28000" if what.contains("pg_hba.conf") => not_let_in(what, place),
         "28P01" | "28000" => Failure::Final(AppError::WrongPassword {
             node: format!("the database {place}"),
             why: what,

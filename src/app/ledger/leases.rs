@@ -11,7 +11,8 @@ use super::attempt::{Kind, Lent};
 use super::connection::Ledger;
 use crate::app::error::AppError;
 
-/// A worker that was not seen for so long has died, and others take what it had.
+/// A worker that was not seen for so long has died, and others take what it had. So has one that was seen later than that from now: it was before the
+/// server's clock was set back, and who is alive has been seen since.
 pub const DEAD_AFTER: Duration = Duration::from_secs(5);
 
 /// A stream that is this worker's, and how far it is.
@@ -83,7 +84,7 @@ impl Ledger {
             // Nobody waits here for a stream that is being applied: there is a next time.
             let owned = sqlx::query!(
                 r#"WITH alive AS (
-                     SELECT instance FROM stream_workers WHERE seen_at > now() - make_interval(secs => $3) OR instance = $1),
+                     SELECT instance FROM stream_workers WHERE seen_at BETWEEN now() - make_interval(secs => $3) AND now() + make_interval(secs => $3) OR instance = $1),
                    share AS (
                      SELECT ceil(cardinality($2::text[])::numeric / greatest(1, (SELECT count(*) FROM alive)))::bigint AS most),
                    mine AS (
@@ -135,7 +136,7 @@ impl Ledger {
         self.attempts(Kind::Read, move |mut connection: Lent| async move {
             let count = sqlx::query_scalar!(
                 r#"SELECT count(*) AS "count!" FROM stream_positions p JOIN stream_workers w ON w.instance = p.owner
-                   WHERE p.event_id = ANY($2) AND w.instance <> $1 AND w.seen_at > now() - make_interval(secs => $3)"#,
+                   WHERE p.event_id = ANY($2) AND w.instance <> $1 AND w.seen_at BETWEEN now() - make_interval(secs => $3) AND now() + make_interval(secs => $3)"#,
                 instance,
                 events,
                 dead_after
@@ -258,7 +259,7 @@ impl Ledger {
             let rows = sqlx::query!(
                 r#"SELECT p.event_id, w.name AS "name?", p.last_id, p.applied, p.refused, p.dead, p.tries, p.last_error, p.gaps, p.gap_from, p.gap_to
                    FROM stream_positions p
-                   LEFT JOIN stream_workers w ON w.instance = p.owner AND w.seen_at > now() - make_interval(secs => $2)
+                   LEFT JOIN stream_workers w ON w.instance = p.owner AND w.seen_at BETWEEN now() - make_interval(secs => $2) AND now() + make_interval(secs => $2)
                    WHERE $1::text[] IS NULL OR p.event_id = ANY($1)
                    ORDER BY p.event_id"#,
                 events,

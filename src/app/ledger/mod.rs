@@ -10,7 +10,8 @@
 //! - Every change writes a row of the history, which a trigger keeps as it is, and one of the outbox: what Redis has to be told.
 //! - The version of an event grows by one with each change, in the order of the commits. That is what caches are compared by.
 //!
-//! Times in the ledger are its server's; none is ever compared with that of another machine.
+//! Times in the ledger are its server's; none is ever compared with that of another machine. So it does not matter by how much its clock is off, and
+//! where that is set back, nothing waits until it is as late again as it was.
 //!
 //! Every request has a deadline: as long as it lasts, what can be tried again is (see `failure.rs`).
 

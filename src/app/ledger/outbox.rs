@@ -56,6 +56,8 @@ impl Ledger {
     /// Takes up to `limit` rows to try them: those that are due, or with `all` every open one. Until they are due again nobody else takes them; whoever
     /// dies with them leaves them to the next.
     ///
+    /// A row is due in a minute at most. One that says more than two was written before the server's clock was set back, and is due, too.
+    ///
     /// # Errors
     /// [`AppError`].
     pub async fn take_tasks(&self, limit: u32, all: bool) -> Result<Vec<Task>, AppError> {
@@ -67,7 +69,7 @@ impl Ledger {
                    FROM events e
                    WHERE e.id = o.event_id AND o.id IN (
                      SELECT id FROM outbox
-                     WHERE done_at IS NULL AND gave_up_at IS NULL AND (due_at <= now() OR $2)
+                     WHERE done_at IS NULL AND gave_up_at IS NULL AND (due_at NOT BETWEEN now() AND now() + interval '2 minutes' OR $2)
                      ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)
                    RETURNING o.id, o.event_id, o.reservation_id, o.version, o.attempts, e.name, e.seats"#,
                 i64::from(limit),

@@ -44,6 +44,8 @@ pub struct Options {
     pub fsync: bool,
     /// Further lines for its `postgresql.conf`.
     pub settings: Vec<String>,
+    /// Variables of its environment, beside those that it has anyway: such as those of a library that shows it another time.
+    pub environment: Vec<(String, String)>,
     /// Where its data directory is made, instead of beside all others: such as on a disk that a test made small. It has to be empty; it may be used
     /// once.
     pub data: Option<PathBuf>,
@@ -66,6 +68,7 @@ pub struct Server {
     folder: Folder,
     port: u16,
     password: String,
+    environment: Vec<(String, String)>,
     process: Option<Child>,
     frozen: bool,
     watchdog: Option<Watchdog>,
@@ -91,6 +94,7 @@ impl Server {
             folder,
             port: 0,
             password: password(),
+            environment: options.environment.clone(),
             process: None,
             frozen: false,
             watchdog: Some(watchdog),
@@ -267,6 +271,12 @@ impl Server {
         self.frozen = false;
     }
 
+    /// Sets a variable of its environment, from its next start on.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// The last lines of its log.
     pub fn log(&self, lines: usize) -> String {
         let text = std::fs::read(self.folder.log()).unwrap_or_default();
@@ -385,6 +395,7 @@ impl Server {
             .arg(self.folder.data())
             .arg("-p")
             .arg(self.port.to_string())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(log)
             .stderr(errors)
             .process_group(0)

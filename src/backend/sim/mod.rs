@@ -189,11 +189,8 @@ impl Backend for Sim {
         // Somebody is at work: no time is leapt over.
         let _working = self.clock.hold();
         let begun = std::time::Instant::now();
-        if action.changes_postgres() && self.named_server.is_some() {
-            return Err(BackendError::Unavailable {
-                what: "this lab starts or stops PostgreSQL, and the server of --database-url is not labrunner's to stop".to_owned(),
-                help: "leave the option out: then the lab has a server of its own".to_owned(),
-            });
+        if action.changes_postgres() {
+            self.can_change_postgres()?;
         }
         let said: Said = match action {
             Action::Nodes { change, nodes } => {
@@ -275,6 +272,16 @@ impl Backend for Sim {
             return Ok(self.used().as_ref().map_or(Life::Absent, |_| Life::Running));
         }
         self.at_nodes(|nodes| nodes.postgres().life()).await
+    }
+
+    fn can_change_postgres(&self) -> Result<(), BackendError> {
+        match self.named_server {
+            None => Ok(()),
+            Some(_) => Err(BackendError::Unavailable {
+                what: "this lab starts or stops PostgreSQL, and the server of --database-url is not labrunner's to stop".to_owned(),
+                help: "leave the option out: then the lab has a server of its own".to_owned(),
+            }),
+        }
     }
 
     fn explain(&self, action: &Action) -> String {

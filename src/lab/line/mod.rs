@@ -257,6 +257,16 @@ impl Line {
         }
     }
 
+    /// Whether it starts, stops or changes PostgreSQL itself, and not what is in it.
+    pub fn changes_postgres(&self) -> bool {
+        match &self.verb {
+            Verb::Docker(line) => line.postgres().is_some(),
+            Verb::Psql(_) | Verb::Watch(_) | Verb::RedisCli(_) | Verb::App(_) | Verb::Make(_) => {
+                false
+            }
+        }
+    }
+
     /// Whether it is a load test. What it measures is real time, and so is what it waits for.
     pub fn is_load_test(&self) -> bool {
         match &self.verb {

@@ -176,8 +176,13 @@ pub async fn up(ledger: &Ledger) -> Result<Vec<Step>, AppError> {
     if !missing_alone {
         verdict(&before, ledger.place())?;
     }
-    if before.iter().all(|step| step.state == StepState::Missing) {
-        refuse_foreign(ledger).await?;
+    let has_none = |steps: &[Step]| steps.iter().all(|step| step.state == StepState::Missing);
+    if has_none(&before)
+        && let Err(refused) = refuse_foreign(ledger).await
+        // They may have been made since by somebody who migrates at the same time.
+        && has_none(&status(ledger).await?)
+    {
+        return Err(refused);
     }
     moved(ledger, async |connection: &mut PgConnection| {
         MIGRATIONS.run_direct(None, connection, false).await

@@ -70,11 +70,33 @@ fn main() -> ExitCode {
     }
 }
 
+/// What is broken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    MasterKilled,
+    MasterFrozen,
+    PostgresKilled,
+    PostgresFrozen,
+    ApplicationKilled,
+}
+
+const FAULTS: [Fault; 5] = [
+    Fault::MasterKilled,
+    Fault::MasterFrozen,
+    Fault::PostgresKilled,
+    Fault::PostgresFrozen,
+    Fault::ApplicationKilled,
+];
+
 struct Stage {
     servers: Servers,
     database: Server,
     nodes: String,
+    /// Faults that are still to come before any of them comes again: no run is to miss one by chance that has the time for all.
+    ahead: Vec<Fault>,
     faults: BTreeMap<&'static str, u32>,
+    /// When the load began.
+    begun: Instant,
 }
 
 async fn one_run(run: usize, lasting: Duration, rate: usize) -> bool {
@@ -102,6 +124,7 @@ async fn one_run(run: usize, lasting: Duration, rate: usize) -> bool {
     let clients = Clients::new(vec![start(), start()]);
 
     let begun = Instant::now();
+    stage.begun = begun;
     let load = {
         let (clients, names) = (clients.clone(), names.clone());
         tokio::spawn(async move {
@@ -189,6 +212,10 @@ async fn one_run(run: usize, lasting: Duration, rate: usize) -> bool {
         verdict.undead
     );
     println!("       {:?}", verdict.answers);
+    let gave_up = std::mem::take(&mut *clients.gave_up.lock().expect("no panic"));
+    if !gave_up.is_empty() {
+        println!("       who gave up had heard last: {gave_up:?}");
+    }
     for what in verdict.lost.iter().chain(&verdict.sold_twice).take(5) {
         println!("       {what}");
     }
@@ -214,8 +241,10 @@ impl Stage {
                 .expect("no panic")
                 .expect("a PostgreSQL server"),
             nodes: nodes.join(","),
+            ahead: Vec::new(),
             servers,
             faults: BTreeMap::new(),
+            begun: Instant::now(),
         };
         stage.until_in_sync().await;
         stage
@@ -224,12 +253,17 @@ impl Stage {
     /// One fault, and its end. Returns when all is well again.
     async fn break_something(mut self, clients: &Arc<Clients>, url: &str) -> Stage {
         let short = Duration::from_millis(rand::rng().random_range(500..2500));
-        let fault = rand::rng().random_range(0..5);
+        if self.ahead.is_empty() {
+            self.ahead = FAULTS.to_vec();
+        }
+        let fault = self
+            .ahead
+            .swap_remove(rand::rng().random_range(0..self.ahead.len()));
         match fault {
-            0 | 1 => {
+            Fault::MasterKilled | Fault::MasterFrozen => {
                 let name = self.master().await;
                 match fault {
-                    0 => {
+                    Fault::MasterKilled => {
                         self.count("master killed");
                         self.servers.kill(&name);
                         // Not before its replica has taken over: it has kept nothing, and would come back as an empty master.
@@ -246,7 +280,7 @@ impl Stage {
                 }
                 self.until_in_sync().await;
             }
-            2 => {
+            Fault::PostgresKilled => {
                 self.count("PostgreSQL killed");
                 self.database.kill();
                 tokio::time::sleep(short).await;
@@ -258,13 +292,13 @@ impl Stage {
                 .await
                 .expect("no panic");
             }
-            3 => {
+            Fault::PostgresFrozen => {
                 self.count("PostgreSQL frozen");
                 self.database.freeze();
                 tokio::time::sleep(short).await;
                 self.database.wake();
             }
-            _ => {
+            Fault::ApplicationKilled => {
                 self.count("application killed");
                 let new = Process::start(&self.nodes, url);
                 let mut old = {
@@ -279,6 +313,10 @@ impl Stage {
     }
 
     fn count(&mut self, fault: &'static str) {
+        println!(
+            "       {:4.1} s: {fault}",
+            self.begun.elapsed().as_secs_f64()
+        );
         *self.faults.entry(fault).or_default() += 1;
     }
 

@@ -1,6 +1,6 @@
 //! The clients: they ask an application, ask again under the same operation id where there was no answer, and remember what they were told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -84,6 +84,8 @@ pub struct Clients {
     pub processes: Mutex<Vec<Process>>,
     next: AtomicU64,
     pub told: Mutex<Vec<Told>>,
+    /// What those who gave up had heard last, and how many they were.
+    pub gave_up: Mutex<BTreeMap<String, u64>>,
     /// Holds that nobody has settled: event, user, and what was answered.
     open: Mutex<Vec<(String, String, Answered)>>,
     sold: Mutex<Vec<(String, String, String)>>,
@@ -95,6 +97,7 @@ impl Clients {
             processes: Mutex::new(processes),
             next: AtomicU64::new(1),
             told: Mutex::default(),
+            gave_up: Mutex::default(),
             open: Mutex::default(),
             sold: Mutex::default(),
         })
@@ -195,6 +198,7 @@ impl Clients {
     /// Asks until there is an answer that says what became of it.
     async fn until_answered(&self, asked: &Asked) -> Option<Answered> {
         let until = Instant::now() + PATIENCE;
+        let mut last = "nothing".to_owned();
         while Instant::now() < until {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let (sender, answer) = oneshot::channel();
@@ -228,9 +232,18 @@ impl Clients {
             match answered {
                 Some(answer) if answer.kind == "done" || answer.refused => return Some(answer),
                 // Not known, or not possible just now: the same again, later.
-                _ => tokio::time::sleep(Duration::from_millis(200)).await,
+                heard => {
+                    last = heard.map_or_else(|| "no answer".to_owned(), |answer| answer.kind);
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
             }
         }
+        *self
+            .gave_up
+            .lock()
+            .expect("no panic")
+            .entry(last)
+            .or_default() += 1;
         None
     }
 }

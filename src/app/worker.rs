@@ -20,20 +20,18 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::status::{StreamState, status};
 
-use self::chores::{Chore, Chores, Doing, Done};
+use self::chores::{Chore, Chores, Doing, Done, HEARTBEAT};
 use self::status::streams;
 use super::error::AppError;
 use super::event_id::EventId;
 use super::flow::Flow;
-use super::ledger::{DEAD_AFTER, Ledger};
+use super::ledger::{DEAD_AFTER, Lease, Ledger};
 use super::patterns::WriteThrough;
 use super::patterns::event_driven::{Course, Options, Step, step, tidy};
 use super::payment::Gateway;
 use super::request::OperationId;
 use super::store::Store;
 
-/// How often a worker says that it lives, and looks for new streams.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a stream that had nothing is left alone: the first time, and at most; each time it is doubled. With very many streams it is longer, so that
 /// the looks at all of them are no more than [`LOOKS`] a second.
 const IDLE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(80));
@@ -161,6 +159,7 @@ impl Worker {
             looking: JoinSet::new(),
             chores: Chores::new(),
             tidied: None,
+            has_leased: false,
             tally: Tally::default(),
             lags: Histogram::new(3).map_err(|error| AppError::Unexpected {
                 what: format!("lags can't be counted: {error}"),
@@ -174,6 +173,22 @@ impl Worker {
     }
 }
 
+/// Says that a worker lives, and learns which streams it has.
+async fn lease(
+    store: &Store,
+    ledger: &Ledger,
+    options: &Options,
+    instance: &str,
+) -> Result<Done, AppError> {
+    let ids = streams(store, ledger, &options.events).await?;
+    let leases = ledger.lease(instance, options.name.as_str(), &ids).await?;
+    let others = match leases.len() < ids.len() {
+        true => ledger.leased_to_others(instance, &ids).await?,
+        false => 0,
+    };
+    Ok(Done::Leased(leases, others))
+}
+
 struct Round<'a> {
     worker: &'a Worker,
     owned: BTreeMap<EventId, Owned>,
@@ -183,6 +198,8 @@ struct Round<'a> {
     tidied: Option<EventId>,
     tally: Tally,
     lags: Histogram<u64>,
+    /// Whether it was ever said which streams it has.
+    has_leased: bool,
     /// Streams that others have.
     others: u64,
     begun: Instant,
@@ -190,27 +207,18 @@ struct Round<'a> {
 
 impl Round<'_> {
     async fn work(&mut self, until: Until, stop: &CancellationToken) -> Result<(), AppError> {
-        let mut heartbeat = Instant::now();
-        let mut has_leased = false;
         loop {
-            let now = Instant::now();
             if stop.is_cancelled() {
                 return Ok(());
             }
-            if heartbeat <= now {
-                match self.lease().await {
-                    Ok(()) => has_leased = true,
-                    Err(error) => self.failed(error, until)?,
-                }
-                heartbeat = Instant::now() + HEARTBEAT;
-            }
             self.begin_chores();
             self.look_at_what_is_due();
-            if has_leased && self.is_over(until) {
+            if self.has_leased && self.is_over(until) {
                 return Ok(());
             }
             let next = [self.next_due(), self.chores.next_due()];
-            let next = next.into_iter().flatten().fold(heartbeat, Instant::min);
+            let next = next.into_iter().flatten().min();
+            let next = next.unwrap_or_else(|| Instant::now() + HEARTBEAT);
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 Some(looked) = self.looking.join_next() => {
@@ -230,21 +238,10 @@ impl Round<'_> {
         }
     }
 
-    /// Says that the worker lives, and learns which streams it has.
-    async fn lease(&mut self) -> Result<(), AppError> {
-        let Worker {
-            store,
-            ledger,
-            options,
-            instance,
-            ..
-        } = self.worker;
-        let ids = streams(store, ledger, &options.events).await?;
-        let leases = ledger.lease(instance, options.name.as_str(), &ids).await?;
-        self.others = match leases.len() < ids.len() {
-            true => ledger.leased_to_others(instance, &ids).await?,
-            false => 0,
-        };
+    /// The worker has these streams from now on.
+    fn leased(&mut self, leases: Vec<Lease>, others: u64) -> Result<(), AppError> {
+        self.others = others;
+        self.has_leased = true;
         let mut mine = BTreeSet::new();
         for lease in leases {
             let event: EventId = lease.event.parse()?;
@@ -354,6 +351,13 @@ impl Round<'_> {
             ..
         } = self;
         chores.begin(|chore| match chore {
+            Chore::Lease => {
+                let (store, ledger) = (worker.store.clone(), worker.ledger.clone());
+                let (options, instance) = (worker.options.clone(), worker.instance.clone());
+                Some(Box::pin(async move {
+                    lease(&store, &ledger, &options, &instance).await
+                }))
+            }
             Chore::Relay => {
                 let through = WriteThrough::new(worker.store.clone(), worker.ledger.clone());
                 Some(Box::pin(async move {
@@ -384,6 +388,7 @@ impl Round<'_> {
 
     fn done(&mut self, done: Result<Done, AppError>, until: Until) -> Result<(), AppError> {
         match done {
+            Ok(Done::Leased(leases, others)) => self.leased(leases, others)?,
             Ok(Done::Told(told)) => self.tally.told += told,
             Ok(Done::Swept(swept)) => self.tally.swept += swept.refunded + swept.voided,
             Ok(Done::Tidied(event, before)) => {
@@ -427,7 +432,8 @@ impl Round<'_> {
                     self.others == 0 || self.begun.elapsed() > DEAD_AFTER + HEARTBEAT * 2;
                 others_live
                     && owned.all(|owned| owned.idle > 1 && owned.course.is_some())
-                    && self.chores.is_idle()
+                    && !self.chores.is_running(Chore::Relay)
+                    && !self.chores.is_running(Chore::Sweep)
             }
         }
     }
@@ -450,6 +456,10 @@ impl Round<'_> {
                     // Where this fails, whoever comes next finds them applied.
                     let _ = worker.store.done_with(event, &course.done).await;
                 }
+            }
+            // One that is on its way would take the streams again.
+            while self.chores.is_running(Chore::Lease) {
+                let _ = self.chores.next().await;
             }
             let _ = worker.ledger.end_leases(&worker.instance).await;
         };

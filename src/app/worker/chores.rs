@@ -1,4 +1,5 @@
-//! What a worker does beside draining streams, each at its times and one of a kind at a time: it tells Redis what the outbox has for it, looks after
+//! What a worker does beside draining streams, each at its times and one of a kind at a time, so that no stream waits for any of it: it says that it lives and learns
+//! which streams it has, tells Redis what the outbox has for it, looks after
 //! payments without a sale, and takes out of the streams what nobody can ask for any more.
 
 use std::pin::Pin;
@@ -9,10 +10,14 @@ use tokio::time::Instant;
 
 use crate::app::error::AppError;
 use crate::app::event_id::EventId;
+use crate::app::ledger::Lease;
 use crate::app::sweep::Swept;
 
-/// How often each is done: the outbox, payments, and a stream, of which another is taken each time.
-const EVERY: [Duration; 3] = [
+/// How often a worker says that it lives, and looks for new streams.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How often each is done: that, the outbox, payments, and a stream, of which another is taken each time.
+const EVERY: [Duration; 4] = [
+    HEARTBEAT,
     Duration::from_millis(250),
     Duration::from_secs(1),
     Duration::from_millis(500),
@@ -21,17 +26,20 @@ const EVERY: [Duration; 3] = [
 /// Work of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Chore {
+    Lease,
     Relay,
     Sweep,
     Tidy,
 }
 
 impl Chore {
-    pub(super) const ALL: [Chore; 3] = [Chore::Relay, Chore::Sweep, Chore::Tidy];
+    pub(super) const ALL: [Chore; 4] = [Chore::Lease, Chore::Relay, Chore::Sweep, Chore::Tidy];
 }
 
 /// What came of it.
 pub(super) enum Done {
+    /// The streams that it has, and how many others have.
+    Leased(Vec<Lease>, u64),
     /// So many changes were told.
     Told(u64),
     /// Payments.
@@ -45,16 +53,16 @@ pub(super) type Doing = Pin<Box<dyn Future<Output = Result<Done, AppError>> + Se
 
 /// See the module.
 pub(super) struct Chores {
-    due: [Instant; 3],
-    is_running: [bool; 3],
+    due: [Instant; 4],
+    is_running: [bool; 4],
     running: JoinSet<(Chore, Result<Done, AppError>)>,
 }
 
 impl Chores {
     pub(super) fn new() -> Self {
         Chores {
-            due: [Instant::now(); 3],
-            is_running: [false; 3],
+            due: [Instant::now(); 4],
+            is_running: [false; 4],
             running: JoinSet::new(),
         }
     }
@@ -83,9 +91,9 @@ impl Chores {
             .min()
     }
 
-    /// Whether nothing is under way.
-    pub(super) fn is_idle(&self) -> bool {
-        self.running.is_empty()
+    /// Whether this is under way.
+    pub(super) fn is_running(&self, chore: Chore) -> bool {
+        self.is_running[chore as usize]
     }
 
     /// Waits for the next that ends; nothing where nothing is under way.

@@ -256,12 +256,13 @@ async fn one_run(run: usize, lasting: Duration, rate: usize) -> bool {
         let states = status(&store, &ledger, &[]).await.expect("a status");
         let pending: u64 = states.iter().map(|one| one.pending).sum();
         let _ = through.repair(1000, true).await;
-        if pending == 0 && ledger.backlog().await.expect("a ledger").open == 0 {
+        let open = open_payments(&url).await;
+        if pending == 0 && open == 0 && ledger.backlog().await.expect("a ledger").open == 0 {
             break;
         }
         if Instant::now() > until {
             println!(
-                "       pending {pending}, outbox {:?}",
+                "       pending {pending}, payments without a sale {open}, outbox {:?}",
                 ledger.backlog().await
             );
             break;
@@ -287,7 +288,15 @@ async fn one_run(run: usize, lasting: Duration, rate: usize) -> bool {
         .await
 }
 
-/// Looks ten times a second whether every seat of an event is free, held or sold; how often, and how often not.
+/// Payments that have no sale and whose money is not back.
+async fn open_payments(url: &str) -> i64 {
+    let mut connection = PgConnection::connect(url).await.expect("a connection");
+    let query = "SELECT count(*) FROM payments p WHERE state IN ('asked', 'refund_due') OR (state = 'paid' AND NOT EXISTS \
+                 (SELECT FROM reservations r WHERE r.event_id = p.event_id AND r.id = p.reservation_id AND r.state = 'confirmed'))";
+    connection.fetch_one(query).await.expect("an answer").get(0)
+}
+
+/// Looks ten times a second whether every seat is free, held or sold; how often, and how often not.
 async fn watch(store: &Store, events: &[EventId], lasting: Duration) -> (u32, u32) {
     let begun = Instant::now();
     let (mut looks, mut astray) = (0, 0);
@@ -347,7 +356,8 @@ impl Stage {
 
     fn worker(&self) -> Child {
         Command::new(env!("CARGO_BIN_EXE_app"))
-            .arg("worker")
+            // Longer than anybody waits for the gateway.
+            .args(["worker", "--refund-after", "12s"])
             .env("APP_NODES", &self.nodes)
             .env("APP_MAP", &self.map)
             .env("APP_DEADLINE", "60s")
@@ -511,10 +521,10 @@ impl Stage {
                 _ => {}
             }
         }
-        // Clients that are killed between the payment and the sale leave a payment that waits for them to ask again.
+        // Clients that are killed between the payment and the sale leave a payment, which a worker gives back.
         println!(
             "run {run}: told {kinds:?}; faults {:?}; {} confirmed; lost {}; undead {}; seats with two owners {}; broken books {}; \
-             {looks} looks, {astray} astray; sold and unpaid {}; paid, and the client killed before the sale {}; mended {mended:?}; \
+             {looks} looks, {astray} astray; sold and unpaid {}; paid without a sale {}; mended {mended:?}; \
              afterwards {outcome:?}",
             self.faults,
             confirmed.len(),
@@ -525,7 +535,13 @@ impl Stage {
             unpaid.len(),
             paid_without.len()
         );
-        for what in lost.iter().chain(&undead).chain(&unpaid).take(5) {
+        for what in lost
+            .iter()
+            .chain(&undead)
+            .chain(&unpaid)
+            .chain(&paid_without)
+            .take(5)
+        {
             println!("       {what}");
         }
         lost.is_empty()
@@ -533,6 +549,7 @@ impl Stage {
             && twice.is_empty()
             && broken.is_empty()
             && unpaid.is_empty()
+            && paid_without.is_empty()
             && astray == 0
             && looks > 0
             && kinds.get("sold").is_some_and(|sold| *sold > 0)

@@ -250,6 +250,7 @@ impl Stage {
             events: Vec::new(),
             batch: 500,
             tries: 5,
+            keep: Duration::from_secs(86_400),
             stop_before_ack: false,
         };
         Worker::new(self.store.clone(), self.ledger.clone(), work)

@@ -9,6 +9,9 @@
 //! | confirm | the ledger, then Redis | the seats can't be had: the money goes back |
 //! | all that follows | stream, outbox, cache, reports | the worker and the outbox catch up |
 //!
+//! Who pays and never comes back, or dies on the way, leaves a payment without a sale. [`Flow::sweep`] finds it and gives the money back; a worker
+//! does that once a second.
+//!
 //! Every step has an operation id made from one, so that all of it may be asked again: what was done is not done twice.
 
 use std::time::Duration;
@@ -68,11 +71,11 @@ pub enum Paid {
 /// The way of a reservation, over all that takes part in it.
 #[derive(Clone)]
 pub struct Flow<G> {
-    store: Store,
-    ledger: Ledger,
+    pub(super) store: Store,
+    pub(super) ledger: Ledger,
     through: WriteThrough,
-    gateway: G,
-    patience: Duration,
+    pub(super) gateway: G,
+    pub(super) patience: Duration,
 }
 
 impl<G: Gateway> Flow<G> {
@@ -158,7 +161,7 @@ impl<G: Gateway> Flow<G> {
         match payment.state {
             PaymentState::Asked => Ok(Paid::Unanswered(payment)),
             PaymentState::Declined => Ok(Paid::Declined(payment)),
-            PaymentState::RefundDue | PaymentState::Refunded => {
+            PaymentState::RefundDue | PaymentState::Refunded | PaymentState::Voided => {
                 let refusal = Refusal::Expired {
                     reservation: request.reservation.to_string(),
                 };
@@ -199,7 +202,7 @@ impl<G: Gateway> Flow<G> {
     }
 
     async fn give_back(&self, payment: Payment, refusal: Refusal) -> Result<Paid, AppError> {
-        if payment.state == PaymentState::Refunded {
+        if matches!(payment.state, PaymentState::Refunded | PaymentState::Voided) {
             return Ok(Paid::Refunded(payment, refusal));
         }
         let id = payment.id;

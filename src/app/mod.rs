@@ -23,6 +23,7 @@ pub mod seat;
 mod session;
 pub mod settings;
 pub mod store;
+pub mod sweep;
 pub mod worker;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -38,7 +38,8 @@ pub trait Gateway: Send + Sync {
     /// Asks it to take money.
     fn charge(&self, charge: &Charge) -> impl Future<Output = Vec<Answer>> + Send;
 
-    /// Asks it to give back what it took under this id; done twice it is as done once.
+    /// Asks it to give back what it took under this id, and to take nothing under it from now on; done twice it is as done once. Whether that is so:
+    /// if not, it is to be asked again. Should it take the money all the same, it says so with a receipt, whenever that is, and is asked again.
     fn refund(&self, id: &str) -> impl Future<Output = bool> + Send;
 }
 
@@ -88,8 +89,8 @@ impl fmt::Display for Manner {
 pub struct TestGateway {
     manner: Manner,
     delay: Duration,
-    /// By id: how much it has.
-    taken: Arc<Mutex<BTreeMap<String, u64>>>,
+    /// By id: how much it has; nothing under an id that is closed.
+    taken: Arc<Mutex<BTreeMap<String, Option<u64>>>>,
 }
 
 impl TestGateway {
@@ -104,10 +105,10 @@ impl TestGateway {
 
     /// What it has, in hundredths.
     pub fn money(&self) -> u64 {
-        self.lock().values().sum()
+        self.lock().values().flatten().sum()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Option<u64>>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -118,7 +119,13 @@ impl Gateway for TestGateway {
             return vec![Answer::Declined];
         }
         // The money is taken at once; that it was is what takes its time.
-        self.lock().insert(charge.id.clone(), charge.cents);
+        let kept = *self
+            .lock()
+            .entry(charge.id.clone())
+            .or_insert(Some(charge.cents));
+        if kept.is_none() {
+            return vec![Answer::Declined];
+        }
         let paid = Answer::Paid {
             receipt: format!("receipt-{}", charge.id),
         };
@@ -133,7 +140,7 @@ impl Gateway for TestGateway {
     }
 
     async fn refund(&self, id: &str) -> bool {
-        self.lock().remove(id);
+        self.lock().insert(id.to_owned(), None);
         true
     }
 }

@@ -41,6 +41,8 @@ pub static TAKE: AppScript = AppScript::new("take", include_str!("../../lua/take
 /// Puts an entry that nobody can apply among the dead letters.
 pub static DEAD_LETTER: AppScript =
     AppScript::new("dead_letter", include_str!("../../lua/dead_letter.lua"));
+/// Takes old entries out of an event's stream that nobody can ask for any more.
+pub static TRIM: AppScript = AppScript::new("trim", include_str!("../../lua/trim.lua"));
 /// Says how far behind whoever drains an event's stream is.
 pub static LAG: AppScript = AppScript::new("lag", include_str!("../../lua/lag.lua"));
 /// Mends what an event has in Redis, if nothing of it has changed since it was looked at.
@@ -49,7 +51,7 @@ pub static MEND: AppScript = AppScript::new("mend", include_str!("../../lua/mend
 pub static INSTALL: AppScript = AppScript::new("install", include_str!("../../lua/install.lua"));
 
 /// Every script, for whoever loads or checks them all.
-pub static ALL: [&AppScript; 17] = [
+pub static ALL: [&AppScript; 18] = [
     &CREATE_EVENT,
     &RESERVE,
     &CONFIRM,
@@ -64,6 +66,7 @@ pub static ALL: [&AppScript; 17] = [
     &FILL,
     &TAKE,
     &DEAD_LETTER,
+    &TRIM,
     &LAG,
     &MEND,
     &INSTALL,

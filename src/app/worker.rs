@@ -4,7 +4,11 @@
 //! other has. Each stream is looked at by itself, so that a master that hangs holds up its own events alone, and is left alone for a
 //! while when there is nothing in it.
 
+mod chores;
+mod status;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,16 +18,20 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+pub use self::status::{StreamState, status};
+
+use self::chores::{Chore, Chores, Doing, Done, HEARTBEAT};
+use self::status::streams;
 use super::error::AppError;
 use super::event_id::EventId;
-use super::ledger::{DEAD_AFTER, Ledger, Position};
+use super::flow::Flow;
+use super::ledger::{DEAD_AFTER, Lease, Ledger};
 use super::patterns::WriteThrough;
-use super::patterns::event_driven::{Course, Options, Step, step};
+use super::patterns::event_driven::{Course, Options, Step, step, tidy};
+use super::payment::Gateway;
 use super::request::OperationId;
-use super::store::{Store, StreamLag};
+use super::store::Store;
 
-/// How often a worker says that it lives, and looks for new streams.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a stream that had nothing is left alone: the first time, and at most; each time it is doubled. With very many streams it is longer, so that
 /// the looks at all of them are no more than [`LOOKS`] a second.
 const IDLE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(80));
@@ -31,8 +39,13 @@ const IDLE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mi
 const LOOKS: u32 = 5_000;
 /// How long a stream is left alone after a failure.
 const FAILED: Duration = Duration::from_millis(300);
-/// How often the outbox is looked at, and how much of it is told at a time.
-const RELAY: (Duration, u32) = (Duration::from_millis(250), 200);
+/// How long a stream is left alone that had something, but less than a batch: what comes in the meantime is applied together, for the price of one
+/// transaction.
+const GATHER: Duration = Duration::from_millis(20);
+/// How much of the outbox is told at a time.
+const RELAY: u32 = 200;
+/// How many payments are looked after at a time.
+const SWEEP: u32 = 100;
 /// How long what was applied is told to Redis at the end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -64,6 +77,8 @@ pub struct Tally {
     pub gaps: u64,
     /// Changes of the ledger that it told Redis.
     pub told: u64,
+    /// Payments without a sale that were given back, or under which the gateway takes nothing any more.
+    pub swept: u64,
     /// Looks that came to nothing, since Redis or the ledger did not answer.
     pub failures: u64,
     /// What came of the last of these.
@@ -76,89 +91,6 @@ pub struct Tally {
     pub lag_max_ms: u64,
 }
 
-/// How a stream stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StreamState {
-    /// How far it is in the ledger.
-    #[serde(flatten)]
-    pub position: Position,
-    /// Entries that it has.
-    pub entries: u64,
-    /// Entries that wait to be applied.
-    pub pending: u64,
-    /// For how long the oldest of them has, in milliseconds.
-    pub lag_ms: u64,
-    /// Dead letters.
-    pub dead_letters: u64,
-}
-
-/// How every stream stands, or those of some events.
-///
-/// # Errors
-/// Redis or the ledger could not be asked.
-pub async fn status(
-    store: &Store,
-    ledger: &Ledger,
-    events: &[EventId],
-) -> Result<Vec<StreamState>, AppError> {
-    let ids = streams(store, ledger, events).await?;
-    let mut positions: BTreeMap<String, Position> = ledger
-        .positions(Some(&ids))
-        .await?
-        .into_iter()
-        .map(|position| (position.event.clone(), position))
-        .collect();
-    let mut states = Vec::with_capacity(ids.len());
-    for id in ids {
-        let event: EventId = id.parse()?;
-        let position = positions.remove(&id).unwrap_or_else(|| Position {
-            event: id.clone(),
-            worker: None,
-            last_id: "0-0".to_owned(),
-            applied: 0,
-            refused: 0,
-            dead: 0,
-            tries: 0,
-            last_error: None,
-            gaps: 0,
-            gap: None,
-        });
-        let StreamLag {
-            entries,
-            waiting,
-            lag_ms,
-            dead,
-        } = store.stream_lag(&event, &position.last_id).await?;
-        states.push(StreamState {
-            position,
-            entries,
-            pending: waiting,
-            lag_ms,
-            dead_letters: dead,
-        });
-    }
-    Ok(states)
-}
-
-/// The events whose streams there may be.
-async fn streams(
-    store: &Store,
-    ledger: &Ledger,
-    events: &[EventId],
-) -> Result<Vec<String>, AppError> {
-    if !events.is_empty() {
-        let named: BTreeSet<String> = events.iter().map(EventId::to_string).collect();
-        return Ok(named.into_iter().collect());
-    }
-    let (listed, written) = tokio::join!(store.listed(), ledger.event_ids());
-    let all: BTreeSet<String> = listed?
-        .into_iter()
-        .chain(written?)
-        .filter(|id| id.parse::<EventId>().is_ok())
-        .collect();
-    Ok(all.into_iter().collect())
-}
-
 /// A worker.
 pub struct Worker {
     store: Store,
@@ -166,6 +98,7 @@ pub struct Worker {
     options: Arc<Options>,
     /// Its name and something drawn, so that two of one name are two.
     instance: Arc<str>,
+    sweep: Option<Box<dyn Fn() -> Doing + Send + Sync>>,
 }
 
 /// A stream that the worker has.
@@ -179,6 +112,10 @@ struct Owned {
     looks: u32,
     /// It is another's as soon as the look at it ends.
     leaves: bool,
+    /// The last entry that was applied, as of the last look.
+    last_id: String,
+    /// Everything before this entry is forgotten.
+    tidied: Option<String>,
 }
 
 impl Worker {
@@ -190,7 +127,23 @@ impl Worker {
             ledger,
             options: Arc::new(options),
             instance: instance.into(),
+            sweep: None,
         }
+    }
+
+    /// Has it look after payments without a sale, too: those that were asked for longer ago than `older_than`, which has to be longer than anybody
+    /// waits for the gateway.
+    #[must_use]
+    pub fn sweeping<G: Gateway + Clone + 'static>(
+        mut self,
+        flow: Flow<G>,
+        older_than: Duration,
+    ) -> Self {
+        self.sweep = Some(Box::new(move || {
+            let flow = flow.clone();
+            Box::pin(async move { flow.sweep(older_than, SWEEP).await.map(Done::Swept) })
+        }));
+        self
     }
 
     /// Works until it is to end, and ends in order: what is under way comes to its end, Redis is told what was applied, and the streams are free
@@ -204,7 +157,9 @@ impl Worker {
             worker: self,
             owned: BTreeMap::new(),
             looking: JoinSet::new(),
-            relaying: JoinSet::new(),
+            chores: Chores::new(),
+            tidied: None,
+            has_leased: false,
             tally: Tally::default(),
             lags: Histogram::new(3).map_err(|error| AppError::Unexpected {
                 what: format!("lags can't be counted: {error}"),
@@ -218,13 +173,33 @@ impl Worker {
     }
 }
 
+/// Says that a worker lives, and learns which streams it has.
+async fn lease(
+    store: &Store,
+    ledger: &Ledger,
+    options: &Options,
+    instance: &str,
+) -> Result<Done, AppError> {
+    let ids = streams(store, ledger, &options.events).await?;
+    let leases = ledger.lease(instance, options.name.as_str(), &ids).await?;
+    let others = match leases.len() < ids.len() {
+        true => ledger.leased_to_others(instance, &ids).await?,
+        false => 0,
+    };
+    Ok(Done::Leased(leases, others))
+}
+
 struct Round<'a> {
     worker: &'a Worker,
     owned: BTreeMap<EventId, Owned>,
     looking: JoinSet<(Course, Result<Step, AppError>)>,
-    relaying: JoinSet<Result<u64, AppError>>,
+    chores: Chores,
+    /// The stream that was tidied last.
+    tidied: Option<EventId>,
     tally: Tally,
     lags: Histogram<u64>,
+    /// Whether it was ever said which streams it has.
+    has_leased: bool,
     /// Streams that others have.
     others: u64,
     begun: Instant,
@@ -232,37 +207,18 @@ struct Round<'a> {
 
 impl Round<'_> {
     async fn work(&mut self, until: Until, stop: &CancellationToken) -> Result<(), AppError> {
-        let mut heartbeat = Instant::now();
-        let mut relay = Instant::now();
-        let mut has_leased = false;
         loop {
-            let now = Instant::now();
             if stop.is_cancelled() {
                 return Ok(());
             }
-            if heartbeat <= now {
-                match self.lease().await {
-                    Ok(()) => has_leased = true,
-                    Err(error) => self.failed(error, until)?,
-                }
-                heartbeat = Instant::now() + HEARTBEAT;
-            }
-            if relay <= now && self.relaying.is_empty() {
-                relay = now + RELAY.0;
-                self.relay();
-            }
+            self.begin_chores();
             self.look_at_what_is_due();
-            if has_leased && self.is_over(until) {
+            if self.has_leased && self.is_over(until) {
                 return Ok(());
             }
-            let next = self.next_due().unwrap_or(heartbeat).min(heartbeat).min(
-                // Who relays is waited for by himself.
-                if self.relaying.is_empty() {
-                    relay
-                } else {
-                    heartbeat
-                },
-            );
+            let next = [self.next_due(), self.chores.next_due()];
+            let next = next.into_iter().flatten().min();
+            let next = next.unwrap_or_else(|| Instant::now() + HEARTBEAT);
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 Some(looked) = self.looking.join_next() => {
@@ -276,35 +232,23 @@ impl Round<'_> {
                         });
                     }
                 }
-                Some(relayed) = self.relaying.join_next() => match relayed {
-                    Ok(Ok(told)) => self.tally.told += told,
-                    Ok(Err(error)) => self.failed(error, until)?,
-                    Err(_) => {}
-                },
+                Some(done) = self.chores.next() => self.done(done, until)?,
                 () = sleep_until(next) => {}
             }
         }
     }
 
-    /// Says that the worker lives, and learns which streams it has.
-    async fn lease(&mut self) -> Result<(), AppError> {
-        let Worker {
-            store,
-            ledger,
-            options,
-            instance,
-        } = self.worker;
-        let ids = streams(store, ledger, &options.events).await?;
-        let leases = ledger.lease(instance, options.name.as_str(), &ids).await?;
-        self.others = match leases.len() < ids.len() {
-            true => ledger.leased_to_others(instance, &ids).await?,
-            false => 0,
-        };
+    /// The worker has these streams from now on.
+    fn leased(&mut self, leases: Vec<Lease>, others: u64) -> Result<(), AppError> {
+        self.others = others;
+        self.has_leased = true;
         let mut mine = BTreeSet::new();
         for lease in leases {
             let event: EventId = lease.event.parse()?;
             mine.insert(event.clone());
             self.owned.entry(event.clone()).or_insert_with(|| Owned {
+                last_id: lease.last_id.clone(),
+                tidied: None,
                 course: Some(Course {
                     event,
                     last_id: lease.last_id,
@@ -360,6 +304,7 @@ impl Round<'_> {
             return Ok(());
         };
         owned.looks += 1;
+        owned.last_id.clone_from(&course.last_id);
         match looked {
             Ok(step) => {
                 let tally = &mut self.tally;
@@ -380,7 +325,8 @@ impl Round<'_> {
                 owned.pause = match (step.stuck, step.idle) {
                     (Some(_), _) => FAILED,
                     (None, true) => (owned.pause * 2).clamp(IDLE.0, longest),
-                    (None, false) => Duration::ZERO,
+                    (None, false) if step.full => Duration::ZERO,
+                    (None, false) => GATHER,
                 };
                 owned.due = now + owned.pause;
                 owned.course = Some(course);
@@ -395,13 +341,64 @@ impl Round<'_> {
         }
     }
 
-    /// Tells Redis what is due in the outbox, beside what goes on.
-    fn relay(&mut self) {
-        let through = WriteThrough::new(self.worker.store.clone(), self.worker.ledger.clone());
-        self.relaying.spawn(async move {
-            let repaired = through.repair(RELAY.1, false).await?;
-            Ok(repaired.told as u64)
+    /// Begins what is due beside the streams.
+    fn begin_chores(&mut self) {
+        let Round {
+            worker,
+            owned,
+            chores,
+            tidied,
+            ..
+        } = self;
+        chores.begin(|chore| match chore {
+            Chore::Lease => {
+                let (store, ledger) = (worker.store.clone(), worker.ledger.clone());
+                let (options, instance) = (worker.options.clone(), worker.instance.clone());
+                Some(Box::pin(async move {
+                    lease(&store, &ledger, &options, &instance).await
+                }))
+            }
+            Chore::Relay => {
+                let through = WriteThrough::new(worker.store.clone(), worker.ledger.clone());
+                Some(Box::pin(async move {
+                    let repaired = through.repair(RELAY, false).await?;
+                    Ok(Done::Told(repaired.told as u64))
+                }))
+            }
+            Chore::Sweep => worker.sweep.as_ref().map(|sweep| sweep()),
+            Chore::Tidy => {
+                let behind = tidied.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+                let mut next = owned.range((behind, Bound::Unbounded));
+                let (event, stream) = next.next().or_else(|| owned.iter().next())?;
+                *tidied = Some(event.clone());
+                let (store, ledger) = (worker.store.clone(), worker.ledger.clone());
+                let (options, instance) = (worker.options.clone(), worker.instance.clone());
+                let (event, last_id) = (event.clone(), stream.last_id.clone());
+                let before = stream.tidied.clone();
+                Some(Box::pin(async move {
+                    let tidied = tidy(
+                        &store, &ledger, &options, &instance, &event, &last_id, before,
+                    );
+                    let tidied = tidied.await?;
+                    Ok(Done::Tidied(event, tidied))
+                }))
+            }
         });
+    }
+
+    fn done(&mut self, done: Result<Done, AppError>, until: Until) -> Result<(), AppError> {
+        match done {
+            Ok(Done::Leased(leases, others)) => self.leased(leases, others)?,
+            Ok(Done::Told(told)) => self.tally.told += told,
+            Ok(Done::Swept(swept)) => self.tally.swept += swept.refunded + swept.voided,
+            Ok(Done::Tidied(event, before)) => {
+                if let Some(owned) = self.owned.get_mut(&event) {
+                    owned.tidied = before;
+                }
+            }
+            Err(error) => self.failed(error, until)?,
+        }
+        Ok(())
     }
 
     /// Heeds a failure, and says whether it is the end.
@@ -435,7 +432,8 @@ impl Round<'_> {
                     self.others == 0 || self.begun.elapsed() > DEAD_AFTER + HEARTBEAT * 2;
                 others_live
                     && owned.all(|owned| owned.idle > 1 && owned.course.is_some())
-                    && self.relaying.is_empty()
+                    && !self.chores.is_running(Chore::Relay)
+                    && !self.chores.is_running(Chore::Sweep)
             }
         }
     }
@@ -458,6 +456,10 @@ impl Round<'_> {
                     // Where this fails, whoever comes next finds them applied.
                     let _ = worker.store.done_with(event, &course.done).await;
                 }
+            }
+            // One that is on its way would take the streams again.
+            while self.chores.is_running(Chore::Lease) {
+                let _ = self.chores.next().await;
             }
             let _ = worker.ledger.end_leases(&worker.instance).await;
         };

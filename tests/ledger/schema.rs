@@ -39,11 +39,11 @@ async fn every_step_goes_up_and_down_again() {
     let ledger = open(&database);
     let empty = catalogue(&database).await;
     let made = up(&ledger).await.unwrap();
-    assert_eq!(made.len(), 8);
+    assert_eq!(made.len(), 9);
     assert!(made.iter().all(|step| step.state == StepState::Applied));
     assert_eq!(up(&ledger).await.unwrap(), []);
     let whole = catalogue(&database).await;
-    for to in (0..8).rev() {
+    for to in (0..9).rev() {
         let undone = down(&ledger, to).await.unwrap();
         assert_eq!(undone.len(), 1, "{to}");
     }
@@ -53,7 +53,7 @@ async fn every_step_goes_up_and_down_again() {
     down(&ledger, 0).await.unwrap();
     assert_eq!(catalogue(&database).await, empty);
     assert!(matches!(
-        down(&ledger, 9).await,
+        down(&ledger, 10).await,
         Err(AppError::Invalid { .. })
     ));
 }
@@ -237,7 +237,7 @@ async fn what_is_wrong_with_a_schema_is_told() {
     up(&ledger).await.unwrap();
     connect().await.unwrap();
     down(&ledger, 6).await.unwrap();
-    told("lacks migration 7, 8").await;
+    told("lacks migration 7, 8, 9").await;
     up(&ledger).await.unwrap();
     let mut connection = database.connect().await;
     connection
@@ -247,10 +247,10 @@ async fn what_is_wrong_with_a_schema_is_told() {
     told("has migration 99, which this program does not know").await;
     assert!(up(&ledger).await.is_err());
     connection
-        .execute("DELETE FROM _sqlx_migrations WHERE version = 99; UPDATE _sqlx_migrations SET success = false WHERE version = 8")
+        .execute("DELETE FROM _sqlx_migrations WHERE version = 99; UPDATE _sqlx_migrations SET success = false WHERE version = 9")
         .await
         .unwrap();
-    told("migration 8 of the database").await;
+    told("migration 9 of the database").await;
     assert!(up(&ledger).await.is_err());
     let states: Vec<StepState> = status(&ledger)
         .await
@@ -258,7 +258,7 @@ async fn what_is_wrong_with_a_schema_is_told() {
         .iter()
         .map(|step| step.state)
         .collect();
-    assert_eq!(states[7], StepState::HalfApplied);
+    assert_eq!(states[8], StepState::HalfApplied);
 }
 
 /// A migration whose way is blocked leaves nothing behind, and goes through once the way is free.
@@ -297,7 +297,7 @@ async fn a_migration_that_fails_leaves_nothing_half_done() {
         .execute("DROP TABLE processed_messages")
         .await
         .unwrap();
-    assert_eq!(up(&ledger).await.unwrap().len(), 4);
+    assert_eq!(up(&ledger).await.unwrap().len(), 5);
 }
 
 #[tokio::test]
@@ -319,7 +319,7 @@ async fn a_database_that_is_not_there_and_then_there() {
     let make = format!("CREATE DATABASE {name}");
     connection.execute(AssertSqlSafe(make)).await.unwrap();
     // The same one, which had been refused.
-    assert_eq!(up(&ledger).await.unwrap().len(), 8);
+    assert_eq!(up(&ledger).await.unwrap().len(), 9);
     Ledger::connect(&settings).await.unwrap();
 }
 

@@ -310,6 +310,82 @@ async fn two_never_repair_at_once_and_one_that_was_killed_is_followed_by_the_nex
     );
 }
 
+/// Killed when one event is mended and the next is not: somebody has a row of the second in the ledger that its repair has to wait for.
+#[tokio::test]
+async fn one_that_is_killed_in_the_middle_of_its_repair_leaves_the_rest_to_the_next() {
+    let Some(place) = Place::make("one_that_is_killed_in_the_middle").await else {
+        return;
+    };
+    let mut scenes = vec![Scene::make(&place).await, Scene::make(&place).await];
+    scenes.sort_by(|one, other| one.event.cmp(&other.event));
+    let [first, second] = &scenes[..] else {
+        panic!("two scenes");
+    };
+    first.spoil(&place, Drift::SeatFree).await;
+    for kind in [Drift::SaleMissingInLedger, Drift::SeatNowhere] {
+        second.spoil(&place, kind).await;
+    }
+    let mut connection = place.database.connect().await;
+    let mut other = sqlx::Connection::begin(&mut connection).await.unwrap();
+    sqlx::query("SELECT FROM events WHERE id = $1 FOR UPDATE")
+        .bind(second.event.as_str())
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    let reconcile = Reconcile::new(place.store.clone(), place.ledger.clone());
+    let repairing = {
+        let reconcile = reconcile.clone();
+        let asked = Asked {
+            lock: Duration::from_millis(1500),
+            ..asked(true)
+        };
+        tokio::spawn(async move { reconcile.run(&asked).await })
+    };
+    let found = "SELECT count(*) FROM drift_findings WHERE repaired_at IS NULL";
+    let mended = "SELECT count(*) FROM drift_findings WHERE repaired_at IS NOT NULL";
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    place
+        .until(
+            "the first is mended, and the second is being mended",
+            || async {
+                place.count(mended).await == 1
+                    && place.count(found).await == 2
+                    && place.count(waits).await > 0
+            },
+        )
+        .await;
+    repairing.abort();
+    assert!(repairing.await.unwrap_err().is_cancelled());
+    place.agree(&first.event).await;
+    other.rollback().await.unwrap();
+
+    let until = std::time::Instant::now() + MINUTE;
+    let report = loop {
+        match reconcile.run(&asked(true)).await {
+            Ok(report) => break report,
+            Err(error) => assert_eq!(error.kind(), "locked"),
+        }
+        assert!(std::time::Instant::now() < until, "the lock does not end");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(report.outcome, Outcome::Repaired);
+    assert!(
+        report
+            .found
+            .iter()
+            .all(|one| one.event == second.event.as_str()),
+        "{:#?}",
+        report.found
+    );
+    for scene in &scenes {
+        place.agree(&scene.event).await;
+        let hold = scene.stored(&place, scene.hold.reservation.as_str()).await;
+        assert_eq!(hold["state"], "held");
+    }
+    let clean = reconcile.run(&asked(false)).await.unwrap();
+    assert_eq!(clean.outcome, Outcome::Clean);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn beside_live_traffic_nothing_is_lost_and_nothing_is_repaired_that_was_only_on_its_way() {
     let Some(place) = Place::make("beside_live_traffic").await else {

@@ -4,6 +4,8 @@
 
 #[path = "../databases/mod.rs"]
 mod databases;
+#[path = "../servers/mod.rs"]
+mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -13,4 +15,6 @@ mod place;
 mod proxy;
 mod rebuild;
 mod repeats;
+mod retention;
+mod sweep;
 mod worker;

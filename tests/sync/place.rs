@@ -128,6 +128,7 @@ impl Place {
             events: Vec::new(),
             batch: 500,
             tries: 3,
+            keep: 60 * MINUTE,
             stop_before_ack: false,
         };
         options(&mut all);

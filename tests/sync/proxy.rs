@@ -31,9 +31,9 @@ impl Proxy {
         Proxy { ways, cuts }
     }
 
-    /// The next so many replies are dropped, each with its connection.
-    pub fn cut(&self, replies: u32) {
-        self.cuts.store(replies, Ordering::SeqCst);
+    /// The next so many replies are dropped, each with its connection. How many were to be dropped and have not come.
+    pub fn cut(&self, replies: u32) -> u32 {
+        self.cuts.swap(replies, Ordering::SeqCst)
     }
 
     /// How many of them have not come yet.

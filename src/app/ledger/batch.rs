@@ -33,6 +33,12 @@ pub enum Effect {
     Unreadable(String),
 }
 
+/// By what the ids of a stream are ordered: the time, and a number. What is no id comes before all others.
+pub(in crate::app) fn order(id: &str) -> (u64, u64) {
+    let (ms, number) = id.split_once('-').unwrap_or((id, "0"));
+    (ms.parse().unwrap_or(0), number.parse().unwrap_or(0))
+}
+
 /// A reservation in an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sqlx::{Connection, PgConnection};
 
 use super::attempt::{Kind, Lent};
-use super::batch::{Effect, Known, Message, Plan, Standing, plan};
+use super::batch::{Effect, Known, Message, Plan, Standing, order, plan};
 use super::connection::Ledger;
 use super::failure::Failure;
 use crate::app::error::AppError;
@@ -58,34 +58,32 @@ impl Ledger {
         instance: &str,
     ) -> Result<Intake, Failure> {
         let mut transaction = connection.begin().await.map_err(self.broke())?;
-        let mine = sqlx::query_scalar!(
-            r#"SELECT 1 AS "found!" FROM stream_positions WHERE event_id = $1 AND owner = $2 FOR UPDATE"#,
+        let ids: Vec<String> = batch.messages.iter().map(|one| one.id.clone()).collect();
+        // Nobody else can apply entries of the stream once the row is locked, and nobody could before whose stream it is.
+        let mine = sqlx::query!(
+            r#"SELECT forgotten_before,
+                 ARRAY(SELECT message_id FROM processed_messages WHERE source = $3 AND message_id = ANY($4)) AS "before!"
+               FROM stream_positions WHERE event_id = $1 AND owner = $2 FOR UPDATE"#,
             batch.event,
-            instance
+            instance,
+            batch.source,
+            &ids
         )
         .fetch_optional(&mut *transaction)
         .await
         .map_err(self.broke())?;
-        if mine.is_none() {
+        let Some(mine) = mine else {
             return Ok(Intake {
                 lost: true,
                 ..Intake::default()
             });
-        }
-        let ids: Vec<String> = batch.messages.iter().map(|one| one.id.clone()).collect();
-        let before = sqlx::query_scalar!(
-            "SELECT message_id FROM processed_messages WHERE source = $1 AND message_id = ANY($2)",
-            batch.source,
-            &ids
-        )
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(self.broke())?;
-        let before: HashSet<String> = before.into_iter().collect();
+        };
+        let before: HashSet<String> = mine.before.into_iter().collect();
+        let forgotten = order(&mine.forgotten_before);
         let fresh: Vec<Message> = batch
             .messages
             .iter()
-            .filter(|one| !before.contains(&one.id))
+            .filter(|one| !before.contains(&one.id) && order(&one.id) >= forgotten)
             .cloned()
             .collect();
 
@@ -309,6 +307,16 @@ impl Ledger {
         .await
         .map_err(self.broke())?;
         if !plan.released.is_empty() {
+            // A sale that was there before the batch, and is none any more: what was paid for it is due back.
+            let unsold: Vec<String> = plan.released.iter().map(|row| row.1.clone()).collect();
+            sqlx::query!(
+                "UPDATE payments SET state = 'refund_due' WHERE event_id = $1 AND reservation_id = ANY($2) AND state = 'paid'",
+                event,
+                &unsold
+            )
+            .execute(&mut *connection)
+            .await
+            .map_err(self.broke())?;
             let (positions, who): (Vec<i32>, Vec<String>) = plan.released.iter().cloned().unzip();
             sqlx::query!(
                 "UPDATE reserved_seats r SET released_at = now() FROM unnest($2::int[], $3::text[]) AS given (position, who) \

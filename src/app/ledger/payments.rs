@@ -19,6 +19,8 @@ pub enum PaymentState {
     Paid,
     /// It said no.
     Declined,
+    /// It had not said anything, and was told to take nothing.
+    Voided,
     /// It has the money, and has to give it back: the seats can't be had.
     RefundDue,
     /// It has given the money back.
@@ -26,10 +28,11 @@ pub enum PaymentState {
 }
 
 impl PaymentState {
-    fn read(text: &str) -> Self {
+    pub(super) fn read(text: &str) -> Self {
         match text {
             "paid" => PaymentState::Paid,
             "declined" => PaymentState::Declined,
+            "voided" => PaymentState::Voided,
             "refund_due" => PaymentState::RefundDue,
             "refunded" => PaymentState::Refunded,
             _ => PaymentState::Asked,
@@ -133,8 +136,8 @@ impl Ledger {
         .await
     }
 
-    /// The gateway has answered: with a receipt, or no. Its first answer is what counts, but for a receipt after a no: then it has the money,
-    /// and has to give it back. So it has where the reservation was paid under another id.
+    /// The gateway has answered: with a receipt, or no. Its first answer is what counts, but for a receipt after a no, or after it was told to take nothing:
+    /// then it has the money, and has to give it back. So it has where the reservation was paid under another id.
     ///
     /// # Errors
     /// Those of the connection.
@@ -149,7 +152,7 @@ impl Ledger {
                 "UPDATE payments p SET answers = answers + 1, settled_at = coalesce(settled_at, now()), receipt = coalesce(receipt, $2), \
                    state = CASE \
                      WHEN $2::text IS NULL THEN CASE WHEN state = 'asked' THEN 'declined' ELSE state END \
-                     WHEN state = 'declined' THEN 'refund_due' \
+                     WHEN state IN ('declined', 'voided') THEN 'refund_due' \
                      WHEN state <> 'asked' THEN state \
                      WHEN EXISTS (SELECT FROM payments o WHERE o.event_id = p.event_id AND o.reservation_id = p.reservation_id \
                                   AND o.state = 'paid' AND o.id <> p.id) THEN 'refund_due' \
@@ -180,6 +183,28 @@ impl Ledger {
                  WHERE id = $1 RETURNING id, cents, state, receipt, answers",
                 id,
                 done
+            )
+            .fetch_optional(connection.get()?)
+            .await
+            .map_err(self.broke())?;
+            found(row)
+        })
+        .await
+    }
+
+    /// The gateway was told to take nothing under this id, and to give back what it has: for one that was asked and of which nothing is known.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub async fn payment_voided(&self, id: &str) -> Result<Payment, AppError> {
+        self.attempts(Kind::Change, move |mut connection: Lent| async move {
+            let row = sqlx::query_as!(
+                Row,
+                "UPDATE payments SET settled_at = coalesce(settled_at, now()), state = CASE \
+                   WHEN state = 'asked' THEN 'voided' \
+                   WHEN state IN ('paid', 'refund_due') THEN 'refunded' ELSE state END \
+                 WHERE id = $1 RETURNING id, cents, state, receipt, answers",
+                id
             )
             .fetch_optional(connection.get()?)
             .await

@@ -309,15 +309,17 @@ impl Ledger {
     /// [`Refusal`]: somebody else's; no such event; the operation id is another request's. Those of the connection.
     pub async fn cancel(&self, entry: &Entry) -> Result<Change, AppError> {
         self.attempts(Kind::Change, move |mut connection: Lent| async move {
-            self.cancel_once(connection.get()?, entry).await
+            self.cancel_once(connection.get()?, entry, false).await
         })
         .await
     }
 
-    async fn cancel_once(
+    /// `spares_sales`: what is confirmed stays so.
+    pub(super) async fn cancel_once(
         &self,
         connection: &mut PgConnection,
         entry: &Entry,
+        spares_sales: bool,
     ) -> Result<Change, Failure> {
         let fingerprint = entry.fingerprint("cancel");
         let event = entry.event.as_str();
@@ -336,7 +338,9 @@ impl Ledger {
             .await?;
         let (seats, token) = match row {
             Some(row) if row.user_id != entry.user.as_str() => return Err(entry.not_holder()),
-            Some(row) if row.state == "cancelled" => return Ok(row.change(&entry.reservation)?),
+            Some(row) if spares_sales || row.state == "cancelled" => {
+                return Ok(row.change(&entry.reservation)?);
+            }
             Some(row) => (row.seats, row.token),
             None => (Vec::new(), i64::try_from(entry.token).unwrap_or(i64::MAX)),
         };
@@ -354,6 +358,8 @@ impl Ledger {
                freed AS (
                  UPDATE reserved_seats SET released_at = now()
                  WHERE event_id = $1 AND reservation_id = $2 AND released_at IS NULL),
+               back AS (
+                 UPDATE payments SET state = 'refund_due' FROM made WHERE event_id = $1 AND reservation_id = $2 AND state = 'paid'),
                told AS (
                  INSERT INTO history (event_id, version, kind, reservation_id, user_id, seats, token, operation_id)
                  SELECT $1, version, 'cancelled', $2, $3, $5, $4, $6 FROM made),

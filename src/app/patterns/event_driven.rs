@@ -10,6 +10,10 @@
 //!   events there is no order, and no waiting.
 //! - **Nothing is dropped in silence.** An entry that can't be applied is tried [`Options::tries`] times, and those behind it wait. Then it goes
 //!   into the event's stream of dead letters, with the reason, and the others go on.
+//! - **Nothing is kept for ever, and nothing is forgotten too early.** Entries that are older than [`Options::keep`] leave their stream, but never one that
+//!   a group, whoever's it is, was not given yet or has not acknowledged, and never the last one that was applied. Only then do the rows leave that say
+//!   that they were applied, and what is left is a mark in the stream's position: an entry from before it, should a replica that takes over
+//!   have it still, is not applied again.
 //! - **Sold once.** The ledger decides: a sale that it does not allow is written down there as cancelled, and the outbox tells Redis.
 //!
 //! # What can fail, and what is then
@@ -29,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::error::AppError;
 use crate::app::event_id::EventId;
-use crate::app::ledger::{Batch, Effect, Ledger, Line, Message};
+use crate::app::ledger::{Batch, Effect, Ledger, Line, Message, order};
 use crate::app::request::{EventName, User};
 use crate::app::store::{FLOOR_TIME, Store, StreamEntry, Taken, entry_ms};
 
@@ -44,6 +48,9 @@ pub struct Options {
     pub batch: u32,
     /// How often an entry is tried.
     pub tries: u32,
+    /// How long an entry stays in its stream when every group has done with it, and the row that says that it was applied in the ledger. It has to be
+    /// longer than what the clocks of the nodes differ by, and than what a failover may take back.
+    pub keep: Duration,
     /// Ends after the first batch was applied and before Redis is told, as if it had been killed there: to see what that leaves.
     pub stop_before_ack: bool,
 }
@@ -80,6 +87,39 @@ pub struct Step {
     pub lost: bool,
     /// There was nothing.
     pub idle: bool,
+    /// There may be more: it was as much as can be taken at once.
+    pub full: bool,
+}
+
+/// Entries that are taken out of a stream at once, about.
+const TRIMMED: u32 = 10_000;
+
+/// Takes entries out of a stream that are older than [`Options::keep`] and that every group has done with, and has the ledger forget that they were
+/// applied. Before which entry all are forgotten; nothing where none can be yet. `before`: what this was the last time.
+///
+/// # Errors
+/// Redis or the ledger could not be asked. Whatever was done by then is safe: what Redis has forgotten and the ledger has not is forgotten
+/// the next time.
+pub async fn tidy(
+    store: &Store,
+    ledger: &Ledger,
+    options: &Options,
+    instance: &str,
+    event: &EventId,
+    last_id: &str,
+    before: Option<String>,
+) -> Result<Option<String>, AppError> {
+    let trimmed = store.trim(event, last_id, options.keep, TRIMMED).await?;
+    let (Some(first), true) = (&trimmed, trimmed != before) else {
+        return Ok(before);
+    };
+    let source = event.stream_key();
+    while let Some(rows) = ledger
+        .forget(event.as_str(), &source, instance, first)
+        .await?
+        && rows > 0
+    {}
+    Ok(trimmed)
 }
 
 /// Looks at a stream once: takes what is next and applies it.
@@ -118,6 +158,7 @@ pub async fn step(
         step.idle = true;
         return Ok(step);
     }
+    step.full = taken.entries.len() >= options.batch as usize;
     let batch = Batch {
         event: event.as_str().to_owned(),
         source: event.stream_key(),
@@ -226,11 +267,6 @@ fn gap(last_id: &str, taken: &Taken) -> Option<(String, String)> {
         return None;
     }
     Some((last_id.to_owned(), first.clone()))
-}
-
-fn order(id: &str) -> (u64, u64) {
-    let (ms, number) = id.split_once('-').unwrap_or((id, "0"));
-    (ms.parse().unwrap_or(0), number.parse().unwrap_or(0))
 }
 
 fn forward(last_id: &mut String, id: &str) {

@@ -145,6 +145,40 @@ impl Store {
         self.change::<u64>(event.slot(), command).await.map(drop)
     }
 
+    /// Takes entries out of an event's stream that are older than `keep`, by the node's clock, and that every group has done with; at most about `most`. The
+    /// last applied one, `last_id`, stays. Before which entry none is there any more: nothing where nobody can say, or where there is no stream.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn trim(
+        &self,
+        event: &EventId,
+        last_id: &str,
+        keep: Duration,
+        most: u32,
+    ) -> Result<Option<String>, AppError> {
+        let arguments = [
+            last_id.to_owned(),
+            keep.as_millis().to_string(),
+            most.to_string(),
+        ];
+        let answer = self
+            .script(
+                &scripts::TRIM,
+                event.slot(),
+                &[event.stream_key()],
+                &arguments,
+            )
+            .await?;
+        match texts(&answer).as_slice() {
+            ["no_stream"] => Ok(None),
+            ["trimmed", _, before] => {
+                Ok(Some((*before).to_owned()).filter(|before| before != "0-0"))
+            }
+            other => Err(strange("trim", other)),
+        }
+    }
+
     /// Puts an entry that nobody can apply among the dead letters of its event; once, however often it is asked.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! The worker, and how far the streams are.
 
 use clap::Args;
+use labrunner::app::flow::Flow;
 use labrunner::app::ledger::Ledger;
 use labrunner::app::patterns::event_driven::Options;
+use labrunner::app::payment::{Manner, TestGateway};
 use labrunner::app::request::User;
 use labrunner::app::settings::duration;
 use labrunner::app::worker::{StreamState, Tally, Until, Worker, status};
@@ -52,6 +54,14 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     max_tries: u32,
 
+    /// How long an entry stays in its stream when everybody has done with it, and for how long it is known that it was applied
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    keep: String,
+
+    /// After how long a payment without a sale is given back, once its hold has ended; longer than anybody waits for the gateway
+    #[arg(long, value_name = "TIME", default_value = "1m")]
+    refund_after: String,
+
     /// End when entries were applied and Redis was not told, as if the program had been killed there (exit code 5)
     #[arg(long, conflicts_with = "status")]
     stop_before_ack: bool,
@@ -78,6 +88,8 @@ pub async fn run(
     let name: User = arguments.name.parse()?;
     let events = events(&arguments.events)?;
     let lasting = arguments.lasting.as_deref().map(duration).transpose()?;
+    let keep = duration(&arguments.keep)?;
+    let refund_after = duration(&arguments.refund_after)?;
     let of_ledger = settings_of(&settings, "a worker")?;
     let (ledger, store) = tokio::join!(Ledger::connect(&of_ledger), Store::connect(settings));
     let (ledger, store) = (ledger?, store?);
@@ -89,6 +101,7 @@ pub async fn run(
         events,
         batch: arguments.batch,
         tries: arguments.max_tries,
+        keep,
         stop_before_ack: arguments.stop_before_ack,
     };
     let until = match (arguments.once, arguments.drain) {
@@ -104,7 +117,10 @@ pub async fn run(
             stop.cancel();
         });
     }
+    let gateway = TestGateway::new(Manner::Ok, std::time::Duration::ZERO);
+    let flow = Flow::new(store.clone(), ledger.clone(), gateway);
     let tally = Worker::new(store, ledger, options)
+        .sweeping(flow, refund_after)
         .run(until, &stop)
         .await?;
     Ok(done(&tally))
@@ -121,6 +137,10 @@ fn done(tally: &Tally) -> Said {
         (tally.dead, "that can't be applied, and are dead letters"),
         (tally.gaps, "gaps, where entries are missing"),
         (tally.told, "changes of the ledger that Redis was told"),
+        (
+            tally.swept,
+            "payments without a sale that were given back, or called off",
+        ),
     ] {
         if count > 0 {
             lines.push(format!("  {count} {what}"));

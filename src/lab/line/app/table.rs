@@ -426,6 +426,8 @@ pub(in crate::lab) const COMMANDS: &[Command] = &[
             takes("--events", Value::Text),
             takes("--batch", number(1, 2_000)),
             takes("--max-tries", number(1, 1_000)),
+            takes("--keep", Value::Duration),
+            takes("--refund-after", Value::Duration),
             flag("--stop-before-ack"),
         ],
         one_of: &[],

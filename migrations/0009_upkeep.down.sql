@@ -1,0 +1,10 @@
+DROP INDEX payments_open;
+ALTER TABLE payments DROP COLUMN sale_seen_at, DROP COLUMN swept_at;
+UPDATE payments SET state = 'declined' WHERE state = 'voided';
+ALTER TABLE payments DROP CONSTRAINT payments_state_check;
+ALTER TABLE payments ADD CONSTRAINT payments_state_check CHECK (state IN ('asked', 'paid', 'declined', 'refund_due', 'refunded'));
+COMMENT ON COLUMN payments.state IS 'asked: it is not known what the gateway says. paid, declined: it said so. refund_due: it is paid, and the seats can''t be had. refunded: it was given back.';
+ALTER TABLE stream_positions DROP COLUMN forgotten_before;
+ALTER TABLE processed_messages ALTER COLUMN message_id TYPE text COLLATE "default";
+CREATE INDEX processed_messages_by_time ON processed_messages (processed_at);
+COMMENT ON COLUMN processed_messages.processed_at IS 'When, by the clock of this server; old rows may be removed once their source can deliver them no more.';

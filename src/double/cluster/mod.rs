@@ -3,6 +3,8 @@
 mod builder;
 mod look;
 #[cfg(test)]
+mod sabotaged;
+#[cfg(test)]
 mod tests;
 
 use std::io;

@@ -94,6 +94,8 @@ impl View {
             return;
         };
         Arc::make_mut(&mut self.peer_mut(key).slots).remove(slot);
+        // Whoever has it next is not the one that has ceased to claim it.
+        self.unclaimed.remove(slot);
         if key == self.me || self.myself().replica_of == Some(key) {
             self.lost.get_or_insert_default().insert(slot);
         }

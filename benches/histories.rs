@@ -2,7 +2,11 @@
 //!
 //! `cargo bench --bench histories` plays those of the seeds 0 to 9,999, every hundredth twice: the same seed must give the same history to the byte. The first one that breaks a rule is made as
 //! short as can be and printed, with the command that plays it again and a test to paste; the exit code is 1 then. `-- --histories N --seed S`: N of them from seed S on.
-//! `--no-shrink`: as it is. `--go-on`: do not end at the first. `--print`: the events of each.
+//! `--no-shrink`: as it is. `--go-on`: do not end at the first. `--print`: the events of each, with what nodes say of
+//! themselves after each, and all that they have logged in the end.
+//!
+//! Built with `RUSTFLAGS="--cfg fuzzing"` it knows `--bugs WORD` too: for each bug of the protocol that has this word in its name (`""`: for all), put in on purpose, the first of these histories that shows
+//! it, and by which rule. So the table of `src/double/cluster/sabotaged.rs` is made.
 
 #[path = "../tests/double_histories/histories/mod.rs"]
 mod histories;
@@ -25,6 +29,8 @@ struct Options {
     shrink: bool,
     go_on: bool,
     print: bool,
+    #[cfg(fuzzing)]
+    bugs: Option<String>,
 }
 
 fn options() -> Result<Options, String> {
@@ -34,6 +40,8 @@ fn options() -> Result<Options, String> {
         shrink: true,
         go_on: false,
         print: false,
+        #[cfg(fuzzing)]
+        bugs: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -47,6 +55,8 @@ fn options() -> Result<Options, String> {
             "--no-shrink" => options.shrink = false,
             "--go-on" => options.go_on = true,
             "--print" => options.print = true,
+            #[cfg(fuzzing)]
+            "--bugs" => options.bugs = words.next(),
             "--bench" => {}
             other => {
                 return Err(format!(
@@ -77,6 +87,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    #[cfg(fuzzing)]
+    if let Some(word) = &options.bugs {
+        show_bugs(word, &options);
+        return ExitCode::SUCCESS;
+    }
     let begun = Instant::now();
     let next = AtomicU64::new(options.seed);
     let (sum, stop) = (Mutex::new(Sum::default()), AtomicUsize::new(0));
@@ -123,11 +138,11 @@ fn main() -> ExitCode {
 
 fn one(seed: u64, options: &Options, sum: &Mutex<Sum>, stop: &AtomicUsize) {
     let history = History::of(seed);
-    if options.print {
-        println!("{history}");
-    }
     let twice = seed % TWICE == 0;
-    let outcome = play(&history, &|_| {}, twice);
+    let outcome = play(&history, &|_| {}, twice || options.print);
+    if options.print {
+        println!("{history}\n{}", outcome.record);
+    }
     let same = !twice || play(&history, &|_| {}, true).record == outcome.record;
     let mut sum = sum
         .lock()
@@ -160,4 +175,35 @@ fn one(seed: u64, options: &Options, sum: &Mutex<Sum>, stop: &AtomicUsize) {
         };
         println!("{history}\n{}", report(&history, &outcome));
     }
+}
+
+/// Prints of each bug the first history that shows it.
+#[cfg(fuzzing)]
+fn show_bugs(word: &str, options: &Options) {
+    let bugs: Vec<double::Sabotage> = double::Sabotage::ALL
+        .into_iter()
+        .filter(|bug| format!("{bug:?}").contains(word))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
+                    let seen = (options.seed..options.seed + options.histories).find_map(|seed| {
+                        let outcome =
+                            play(&History::of(seed), &|cluster| cluster.sabotage(bug), false);
+                        outcome.violation.map(|violation| (seed, violation))
+                    });
+                    match seen {
+                        Some((seed, violation)) => println!(
+                            "(Sabotage::{bug:?}, {seed}, Rule::{:?}), // {violation}",
+                            violation.rule
+                        ),
+                        None => println!("{bug:?}: not seen"),
+                    }
+                }
+            });
+        }
+    });
 }

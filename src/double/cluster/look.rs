@@ -14,7 +14,7 @@ impl Look<'_> {
         reason = "all nodes of a cluster are made with a view"
     )]
     fn view<T>(&self, node: usize, what: impl FnOnce(&View) -> T) -> T {
-        self.0.at(node, |server| {
+        self.0.seen(node, |server| {
             let member = server.cluster.as_deref();
             what(&member.expect("a node of a cluster has a view of it").view)
         })
@@ -68,6 +68,11 @@ impl Look<'_> {
         self.view(node, |view| view.myself().slots.len())
     }
 
+    /// Whether a node serves any slot, in its own view.
+    pub fn serves(&self, node: usize) -> bool {
+        self.view(node, |view| view.myself().serves())
+    }
+
     /// The slots that a node serves, in its own view.
     pub fn slot_set(&self, node: usize) -> SlotSet {
         self.view(node, |view| SlotSet::clone(&view.myself().slots))
@@ -86,6 +91,16 @@ impl Look<'_> {
         })
     }
 
+    /// The node whose replica `viewer` takes `node` for.
+    pub fn sees_master_of(&self, viewer: usize, node: usize) -> Option<usize> {
+        let id = self.id(node);
+        let master = self.view(viewer, |view| {
+            let peer = view.peer(view.find(id)?);
+            peer.replica_of.map(|key| view.peer(key).id)
+        });
+        self.number(master?)
+    }
+
     /// How many masters with slots a node counts, itself among them: `cluster_size`. More than half of them are a majority.
     pub fn size(&self, node: usize) -> usize {
         self.view(node, |view| view.size)
@@ -93,7 +108,7 @@ impl Look<'_> {
 
     /// A node's replication offset: how many bytes of the stream it has written as a master, or carried out as a replica.
     pub fn offset(&self, node: usize) -> i64 {
-        self.0.at(node, |server| server.replication.offset())
+        self.0.seen(node, |server| server.replication.offset())
     }
 
     /// Whether `viewer` knows a node with this id, be it in handshake or not.
@@ -114,7 +129,7 @@ impl Look<'_> {
 
     /// What a node has logged, in the words of Redis, without the first so many lines of those that are kept: the last 10,000.
     pub fn logged(&self, node: usize, without: usize) -> Vec<String> {
-        self.0.at(node, |server| {
+        self.0.seen(node, |server| {
             let lines = server.log.iter().skip(without);
             lines.map(|(_, line)| line.clone()).collect()
         })
@@ -155,7 +170,7 @@ impl Look<'_> {
     /// Whether a replica's link to its master is up.
     pub fn is_linked(&self, node: usize) -> bool {
         use crate::double::gossip::MasterLink;
-        self.0.at(node, |server| {
+        self.0.seen(node, |server| {
             matches!(server.replication.master_link(), MasterLink::Up { .. })
         })
     }

@@ -316,7 +316,10 @@ impl Player {
                         .any(|line| line.starts_with(&format!("I have keys for slot {slot},")))
                 };
                 let number = slot.to_string();
+                // What a node has that an operator made a master of no slots is the copy of its master's data, and nobody takes it away.
+                let is_copy = self.watch().nodes[node].took_over_nothing;
                 if belongs
+                    || is_copy
                     || self
                         .cluster
                         .run(node, ["CLUSTER", "COUNTKEYSINSLOT", &number])

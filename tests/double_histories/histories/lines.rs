@@ -7,6 +7,9 @@ use super::rule::Rule;
 use super::slot_of;
 use super::watcher::{Owed, Seen, Watcher};
 
+/// How long a failover may take that an operator asks for, and a tick until it is given up, in microseconds.
+const MANUAL_LIMIT: u64 = 5_000_000 + 100_000;
+
 impl Watcher {
     fn number(&self, id: &str) -> Option<usize> {
         let id: NodeId = id.parse().ok()?;
@@ -32,7 +35,12 @@ impl Watcher {
                 now,
             );
         } else if let Some(epoch) = line.strip_prefix("Starting a failover election for epoch ") {
-            self.nodes[node].election = epoch.trim_end_matches('.').parse().unwrap_or_default();
+            let epoch = epoch.trim_end_matches('.').parse().unwrap_or_default();
+            self.nodes[node].election = epoch;
+            let asked = self.nodes[node].asked_last;
+            if asked.is_some_and(|at| now - at <= MANUAL_LIMIT) {
+                self.forced.insert((node, epoch));
+            }
             self.nodes[node].replaces = look.master_of(node);
             self.fresh_data(node, line, before, now);
         } else if line == "Failover election won: I'm the new master." {
@@ -99,27 +107,24 @@ impl Watcher {
                 "it has asked in an older one only",
             );
         }
+        // Whose place the candidate wants is what the voter takes it for: a request tells only slots.
+        if let Some(master) = look.sees_master_of(node, candidate) {
+            let last = self.nodes[node].voted.insert(master, now);
+            if last.is_some_and(|last| now - last < 2 * self.timeout) {
+                self.line_broken(
+                    Rule::OneVote,
+                    node,
+                    line,
+                    "it has just voted about this master",
+                );
+            }
+            let asked = self.forced.contains(&(candidate, epoch));
+            let was_unwell = before[node].unwell.contains(&master);
+            if !asked && !was_unwell && !look.sees_failed(node, master) {
+                self.line_broken(Rule::DueVote, node, line, "its master is well");
+            }
+        }
         let Some(master) = seen.replaces else { return };
-        let last = self.nodes[node].voted.insert(master, now);
-        if last.is_some_and(|last| now - last < 2 * self.timeout) {
-            self.line_broken(
-                Rule::OneVote,
-                node,
-                line,
-                "it has just voted about this master",
-            );
-        }
-        let asked = seen.asked.is_some_and(|(at, _)| now - at < 12_000_000);
-        let was_unwell = before[node].unwell.contains(&master);
-        // One that has won already has no master any more.
-        if seen.master_of == Some(master)
-            && !asked
-            && !was_unwell
-            && !look.sees_failed(node, master)
-            && look.knows(node, self.nodes[master].id)
-        {
-            self.line_broken(Rule::DueVote, node, line, "its master is well");
-        }
         let stale = (0..KEYS).map(|key| slot_of(&key_name(key))).find(|slot| {
             let claimed = look.owner(candidate, *slot) == Some(master);
             let owner = look

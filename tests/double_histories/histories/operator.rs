@@ -72,6 +72,7 @@ impl Player {
             let now = watcher.now();
             if let Some(seen) = watcher.nodes.get_mut(node) {
                 seen.asked = Some((now, how == How::Manual));
+                seen.asked_last = Some(now);
             }
         }
     }

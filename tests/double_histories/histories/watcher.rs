@@ -46,12 +46,16 @@ pub struct Seen {
     pub(super) replaces: Option<usize>,
     /// When an operator last asked it for a failover, and whether in step with its master.
     pub asked: Option<(u64, bool)>,
+    /// The same moment, kept when the failover is over.
+    pub asked_last: Option<u64>,
     /// At which offset its master has paused.
     pub(super) paused_offset: Option<i64>,
     /// Until when it holds its clients for a manual failover.
     pub pauses_until: u64,
     /// Whom it took for unwell.
     pub(super) unwell: Vec<usize>,
+    /// An operator has made it a master in the place of one that served nothing: it has its data, and no slots.
+    pub(super) took_over_nothing: bool,
     /// When it voted about a master since it was started.
     pub(super) voted: BTreeMap<usize, u64>,
 }
@@ -86,6 +90,8 @@ pub struct Watcher {
     pub faults: Faults,
     pub violation: Option<Violation>,
     pub promotions: Vec<Promotion>,
+    /// Elections that an operator has asked for: whose, and in which epoch. Their requests are for votes against masters that are well, however late they come.
+    pub(super) forced: BTreeSet<(usize, u64)>,
     /// Who won which epoch.
     pub(super) winners: BTreeMap<u64, usize>,
     /// Epochs that were taken without votes.
@@ -114,6 +120,7 @@ impl Watcher {
             faults: Faults::default(),
             violation: None,
             promotions: Vec::new(),
+            forced: BTreeSet::new(),
             winners: BTreeMap::new(),
             bumped: BTreeSet::new(),
             held: BTreeMap::new(),
@@ -217,16 +224,21 @@ impl Watcher {
             seen.silent_since = None;
         }
         seen.running = running;
+        let was_replica = !seen.master;
         seen.master = look.is_master(node);
         if seen.master {
+            if was_replica && !look.serves(node) && seen.asked.is_some() {
+                seen.took_over_nothing = true;
+            }
             seen.master_until = now;
             seen.asked = seen.asked.filter(|_| seen.epoch == look.epoch(node));
         } else {
+            seen.took_over_nothing = false;
             seen.pauses_until = 0;
             seen.joined_at = None;
         }
         seen.ok = look.is_ok(node);
-        seen.serves = look.slots(node) > 0;
+        seen.serves = look.serves(node);
         seen.ok_as_replica |= seen.ok && !seen.master;
         seen.epoch = look.epoch(node);
         let linked = look.is_linked(node);
@@ -298,7 +310,7 @@ impl Watcher {
     fn see_promotions(&mut self, before: &[Seen], look: &Look<'_>, now: u64) {
         for node in 0..look.len() {
             let old = &before[node];
-            if old.master || !self.nodes[node].master || look.slots(node) == 0 {
+            if old.master || !self.nodes[node].master || !look.serves(node) {
                 continue;
             }
             let in_step = self.nodes[node]
@@ -350,7 +362,7 @@ impl Watcher {
     fn minority(&mut self, look: &Look<'_>, before: &[Seen], now: u64) {
         for node in 0..look.len() {
             let seen = self.nodes[node].clone();
-            let writes = seen.running && seen.master && seen.ok && look.slots(node) > 0;
+            let writes = seen.running && seen.master && seen.ok && look.serves(node);
             if !writes {
                 continue;
             }
@@ -415,7 +427,7 @@ impl Seen {
             running_since: 0,
             restarted: false,
             started_at: 0,
-            serves: look.slots(node) > 0,
+            serves: look.serves(node),
             master: look.is_master(node),
             master_until: 0,
             ok: look.is_ok(node),
@@ -433,9 +445,11 @@ impl Seen {
             election: 0,
             replaces: None,
             asked: None,
+            asked_last: None,
             paused_offset: None,
             pauses_until: 0,
             unwell: Vec::new(),
+            took_over_nothing: false,
             voted: BTreeMap::new(),
         }
     }
@@ -453,6 +467,7 @@ impl Seen {
         self.silent_since = None;
         self.pauses_until = 0;
         self.asked = None;
+        self.asked_last = None;
         self.voted.clear();
     }
 }

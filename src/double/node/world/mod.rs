@@ -121,6 +121,11 @@ impl World {
         what(&mut self.server(place).borrow_mut())
     }
 
+    /// Has something looked up at a node, whether it runs or not.
+    pub fn seen<T>(&self, place: usize, what: impl FnOnce(&Server) -> T) -> T {
+        what(&self.untouched(place).borrow())
+    }
+
     /// How a node is.
     pub fn life(&self, place: usize) -> Life {
         self.lives.borrow()[place]

@@ -67,6 +67,9 @@ pub use clock::Clock;
 pub use cluster::{Cluster, ClusterBuilder, Look};
 #[cfg(fuzzing)]
 #[doc(hidden)]
+pub use gossip::Sabotage;
+#[cfg(fuzzing)]
+#[doc(hidden)]
 pub use node::fuzzing;
 pub use node::{Node, NodeBuilder, Presents};
 pub use script::{Rule, Script, ScriptServer};

@@ -3,10 +3,11 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Cluster, gone, weather};
-use crate::cluster::{SLOTS, Slot};
+use crate::cluster::{SLOTS, Slot, SlotSet};
 use crate::double::Clock;
 use crate::double::node::Presents;
 use crate::double::node::config::Config;
@@ -274,11 +275,16 @@ fn share(master: usize, of: usize) -> Range<u16> {
 fn form(world: &mut World, masters: usize, replicas: usize) {
     let members = masters * (1 + replicas);
     let all: Vec<_> = (0..members).map(|at| world.introduction(at)).collect();
+    let shares: Vec<Arc<SlotSet>> = (0..masters)
+        .map(|at| {
+            let slots = share(at, masters).filter_map(|slot| Slot::new(slot).ok());
+            Arc::new(slots.collect())
+        })
+        .collect();
     for place in 0..members {
         world.introduce(place, &all);
-        for (at, master) in all.iter().take(masters).enumerate() {
-            let slots = share(at, masters).filter_map(|slot| Slot::new(slot).ok());
-            world.give_slots(place, master.id, slots, at as u64 + 1);
+        for (at, slots) in shares.iter().enumerate() {
+            world.give_slots(place, all[at].id, slots, at as u64 + 1);
         }
         if let Some(at) = place.checked_sub(masters) {
             world.follow(place, all[at % masters].id);

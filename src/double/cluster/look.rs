@@ -1,6 +1,6 @@
 //! What is to be seen of a cluster at one moment.
 
-use crate::cluster::{NodeId, Slot};
+use crate::cluster::{NodeId, Slot, SlotSet};
 use crate::double::gossip::View;
 use crate::double::node::world::{Life, World};
 
@@ -14,7 +14,7 @@ impl Look<'_> {
         reason = "all nodes of a cluster are made with a view"
     )]
     fn view<T>(&self, node: usize, what: impl FnOnce(&View) -> T) -> T {
-        self.0.at(node, |server| {
+        self.0.seen(node, |server| {
             let member = server.cluster.as_deref();
             what(&member.expect("a node of a cluster has a view of it").view)
         })
@@ -68,6 +68,73 @@ impl Look<'_> {
         self.view(node, |view| view.myself().slots.len())
     }
 
+    /// Whether a node serves any slot, in its own view.
+    pub fn serves(&self, node: usize) -> bool {
+        self.view(node, |view| view.myself().serves())
+    }
+
+    /// The slots that a node serves, in its own view.
+    pub fn slot_set(&self, node: usize) -> SlotSet {
+        self.view(node, |view| SlotSet::clone(&view.myself().slots))
+    }
+
+    /// A node's config epoch, in its own view: by which it claims its slots.
+    pub fn epoch(&self, node: usize) -> u64 {
+        self.view(node, |view| view.myself().config_epoch)
+    }
+
+    /// The config epoch of `node` as `viewer` sees it; `None`: it does not know that node.
+    pub fn sees_epoch(&self, viewer: usize, node: usize) -> Option<u64> {
+        let id = self.id(node);
+        self.view(viewer, |view| {
+            view.find(id).map(|key| view.peer(key).config_epoch)
+        })
+    }
+
+    /// The node whose replica `viewer` takes `node` for.
+    pub fn sees_master_of(&self, viewer: usize, node: usize) -> Option<usize> {
+        let id = self.id(node);
+        let master = self.view(viewer, |view| {
+            let peer = view.peer(view.find(id)?);
+            peer.replica_of.map(|key| view.peer(key).id)
+        });
+        self.number(master?)
+    }
+
+    /// How many masters with slots a node counts, itself among them: `cluster_size`. More than half of them are a majority.
+    pub fn size(&self, node: usize) -> usize {
+        self.view(node, |view| view.size)
+    }
+
+    /// A node's replication offset: how many bytes of the stream it has written as a master, or carried out as a replica.
+    pub fn offset(&self, node: usize) -> i64 {
+        self.0.seen(node, |server| server.replication.offset())
+    }
+
+    /// Whether `viewer` knows a node with this id, be it in handshake or not.
+    pub fn knows(&self, viewer: usize, id: NodeId) -> bool {
+        self.view(viewer, |view| view.find(id).is_some())
+    }
+
+    /// The nodes that a node suspects or knows to have failed.
+    pub fn unwell(&self, viewer: usize) -> Vec<usize> {
+        let ids: Vec<NodeId> = self.view(viewer, |view| {
+            let all = view.by_id.iter();
+            all.filter(|(_, key)| view.peer(**key).flags.unwell())
+                .map(|(id, _)| *id)
+                .collect()
+        });
+        ids.into_iter().filter_map(|id| self.number(id)).collect()
+    }
+
+    /// What a node has logged, in the words of Redis, without the first so many lines of those that are kept: the last 10,000.
+    pub fn logged(&self, node: usize, without: usize) -> Vec<String> {
+        self.0.seen(node, |server| {
+            let lines = server.log.iter().skip(without);
+            lines.map(|(_, line)| line.clone()).collect()
+        })
+    }
+
     /// Who serves a slot, as `viewer` sees it.
     pub fn owner(&self, viewer: usize, slot: Slot) -> Option<usize> {
         let owner = self.view(viewer, |view| view.owner(slot).map(|key| view.peer(key).id));
@@ -103,7 +170,7 @@ impl Look<'_> {
     /// Whether a replica's link to its master is up.
     pub fn is_linked(&self, node: usize) -> bool {
         use crate::double::gossip::MasterLink;
-        self.0.at(node, |server| {
+        self.0.seen(node, |server| {
             matches!(server.replication.master_link(), MasterLink::Up { .. })
         })
     }

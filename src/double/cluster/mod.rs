@@ -3,6 +3,8 @@
 mod builder;
 mod look;
 #[cfg(test)]
+mod sabotaged;
+#[cfg(test)]
 mod tests;
 
 use std::io;
@@ -105,11 +107,27 @@ impl Cluster {
     /// Executes a command at a node as if a client had sent it that has all rights, and without a connection. The reply is as RESP3 has it. A node that does not run
     /// answers with an error.
     pub fn run<W: AsRef<[u8]>>(&self, node: usize, words: impl IntoIterator<Item = W>) -> Reply {
-        let words: Vec<Vec<u8>> = words
-            .into_iter()
-            .map(|word| word.as_ref().to_vec())
-            .collect();
-        let reply = self.of(node, move |world| world.run_by_hand(node, &words));
+        self.run_by_hand(node, words, false)
+    }
+
+    /// The same after ASKING: what a client does that was told `ASK`.
+    pub fn run_asking<W: AsRef<[u8]>>(
+        &self,
+        node: usize,
+        words: impl IntoIterator<Item = W>,
+    ) -> Reply {
+        self.run_by_hand(node, words, true)
+    }
+
+    fn run_by_hand<W: AsRef<[u8]>>(
+        &self,
+        node: usize,
+        words: impl IntoIterator<Item = W>,
+        asking: bool,
+    ) -> Reply {
+        let words = words.into_iter().map(|word| word.as_ref().to_vec());
+        let words: Vec<Vec<u8>> = words.collect();
+        let reply = self.of(node, move |world| world.run_by_hand(node, &words, asking));
         match reply {
             Some(bytes) => super::wire::reply(&bytes),
             None => Reply::Error("ERR the node does not run".to_owned()),
@@ -214,7 +232,7 @@ impl Cluster {
         self.of(node, move |world| world.slow(node, by));
     }
 
-    /// This share of the messages on the cluster bus is lost from now on, 0 to 1. What masters tell replicas is never lost: that is a stream, and breaks or holds.
+    /// This share of the messages on the cluster bus is lost from now on, 0 to 1. A link that has lost one ends a second later, and is made anew. What masters tell replicas is never lost: that is a stream, and breaks or holds.
     pub fn lose(&self, share: f64) {
         self.world(move |world| world.set_loss(share.clamp(0.0, 1.0)));
     }
@@ -275,6 +293,21 @@ impl Cluster {
                 server.log.iter().map(|(_, line)| line.clone()).collect()
             })
         })
+    }
+
+    /// Puts a bug of the protocol into all nodes that there are.
+    #[cfg(any(test, fuzzing))]
+    #[doc(hidden)]
+    pub fn sabotage(&self, bug: super::gossip::Sabotage) {
+        self.world(move |world| {
+            for place in 0..world.len() {
+                world.at(place, |server| {
+                    if let Some(member) = server.cluster.as_deref_mut() {
+                        member.view.sabotage = Some(bug);
+                    }
+                });
+            }
+        });
     }
 
     fn world<T: Send + 'static>(

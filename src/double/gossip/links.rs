@@ -77,7 +77,7 @@ impl View {
             up: false,
             since: now,
         });
-        let (ip, bus_port) = (peer.ip.clone(), peer.bus_port);
+        let (ip, bus_port) = (peer.ip.to_string(), peer.bus_port);
         self.links.insert(id, key);
         self.effects.push(Effect::Connect {
             link: id,

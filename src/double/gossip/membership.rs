@@ -23,6 +23,7 @@ impl View {
         let index = self.peers.insert(peer);
         let key = PeerKey(u16::try_from(index).unwrap_or(u16::MAX));
         self.by_id.insert(id, key);
+        self.index.insert(id, key);
         self.order = self.by_id.values().copied().collect();
         key
     }
@@ -31,7 +32,7 @@ impl View {
     pub fn introduce(&mut self, id: NodeId, ip: &str, port: u16, bus_port: u16, now: i64) {
         if let Some(known) = self.find(id) {
             let known = self.peer_mut(known);
-            ip.clone_into(&mut known.ip);
+            known.ip = ip.into();
             return;
         }
         let flags = Flags {
@@ -39,7 +40,7 @@ impl View {
             ..Flags::default()
         };
         self.insert(Peer {
-            ip: ip.to_owned(),
+            ip: ip.into(),
             port,
             bus_port,
             ..Peer::new(id, flags, now)
@@ -70,7 +71,7 @@ impl View {
         };
         let id = self.chance_id(around);
         self.insert(Peer {
-            ip,
+            ip: ip.into(),
             port,
             bus_port,
             ..Peer::new(id, flags, around.now)
@@ -86,7 +87,7 @@ impl View {
         };
         let id = self.chance_id(around);
         self.insert(Peer {
-            ip: address_of(header).to_owned(),
+            ip: address_of(header).into(),
             port: header.port,
             bus_port: header.bus_port,
             ..Peer::new(id, flags, around.now)
@@ -104,10 +105,12 @@ impl View {
     }
 
     /// The handshake is over: the peer has told its own id.
-    pub(super) fn rename(&mut self, key: PeerKey, id: NodeId) {
+    pub fn rename(&mut self, key: PeerKey, id: NodeId) {
         let old = std::mem::replace(&mut self.peer_mut(key).id, id);
         self.by_id.remove(&old);
+        self.index.remove(&old);
         self.by_id.insert(id, key);
+        self.index.insert(id, key);
         self.order = self.by_id.values().copied().collect();
     }
 
@@ -150,6 +153,7 @@ impl View {
         self.close_inbound(key);
         let peer = self.peers.remove(usize::from(key.0));
         self.by_id.remove(&peer.id);
+        self.index.remove(&peer.id);
         self.order.retain(|other| *other != key);
     }
 
@@ -222,7 +226,7 @@ impl View {
         let peer = self.peer(master);
         let effect = Effect::Follow {
             master: peer.id,
-            ip: peer.ip.clone(),
+            ip: peer.ip.to_string(),
             port: peer.port,
         };
         self.effects.push(effect);
@@ -234,12 +238,12 @@ impl View {
         let ip = address_of(header);
         if peer.link.is_some_and(|own| own.id == link)
             || ip.is_empty()
-            || ((peer.port, peer.bus_port) == (header.port, header.bus_port) && peer.ip == ip)
+            || ((peer.port, peer.bus_port) == (header.port, header.bus_port) && *peer.ip == *ip)
         {
             return false;
         }
         let peer = self.peer_mut(key);
-        peer.ip = ip.to_owned();
+        peer.ip = ip.into();
         peer.port = header.port;
         peer.bus_port = header.bus_port;
         peer.flags.no_address = false;

@@ -94,7 +94,7 @@ pub(in crate::double) struct Gossip {
     /// Its id.
     pub id: NodeId,
     /// Its address.
-    pub ip: String,
+    pub ip: Arc<str>,
     pub port: u16,
     pub bus_port: u16,
     /// When the sender last sent it a ping that is unanswered, in milliseconds since 1970, to the second; 0: none.

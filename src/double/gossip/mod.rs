@@ -31,4 +31,6 @@ pub(in crate::double) use message::Message;
 #[cfg(test)]
 pub(in crate::double) use peer::OutgoingLink;
 pub(in crate::double) use peer::{Flags, Peer, PeerKey};
+#[cfg(any(test, fuzzing))]
+pub use sabotage::Sabotage;
 pub(in crate::double) use view::{Failover, View};

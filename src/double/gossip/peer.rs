@@ -36,7 +36,7 @@ pub(in crate::double) struct Peer {
     /// Its id; a chance one while it is in handshake.
     pub id: NodeId,
     /// Its address; empty: not known yet, as a new node's own.
-    pub ip: String,
+    pub ip: Arc<str>,
     /// Its client port.
     pub port: u16,
     /// Its bus port.
@@ -90,7 +90,7 @@ pub(in crate::double) struct OutgoingLink {
 
 impl Flags {
     /// It is suspected or has failed.
-    pub(super) fn unwell(self) -> bool {
+    pub fn unwell(self) -> bool {
         self.suspected || self.failed
     }
 }
@@ -100,7 +100,7 @@ impl Peer {
     pub fn new(id: NodeId, flags: Flags, now: i64) -> Peer {
         Peer {
             id,
-            ip: String::new(),
+            ip: Arc::default(),
             port: 0,
             bus_port: 0,
             hostname: String::new(),

@@ -95,9 +95,9 @@ impl View {
 
     /// The address of a node is what others use to reach it.
     fn learn_address(&mut self) {
-        if self.announced_ip.is_empty() && self.myself().ip != self.address {
+        if self.announced_ip.is_empty() && *self.myself().ip != *self.address {
             let address = self.address.clone();
-            self.peer_mut(self.me).ip.clone_from(&address);
+            self.peer_mut(self.me).ip = address.as_str().into();
             self.log(format!("IP address for this node updated to {address}"));
         }
     }
@@ -181,7 +181,7 @@ impl View {
         } else if self.peer(key).id != header.sender && !self.sabotaged(Sabotage::AnyIdIsTaken) {
             let peer = self.peer_mut(key);
             peer.flags.no_address = true;
-            peer.ip.clear();
+            peer.ip = Arc::default();
             peer.port = 0;
             peer.bus_port = 0;
             self.close_link(key);

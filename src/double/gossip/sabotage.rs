@@ -6,8 +6,11 @@
 
 /// A single deviation from the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(not(test), expect(dead_code, reason = "only tests put bugs in"))]
-pub(in crate::double) enum Sabotage {
+#[cfg_attr(
+    not(any(test, fuzzing)),
+    expect(dead_code, reason = "only tests put bugs in")
+)]
+pub enum Sabotage {
     /// A master votes as often as it is asked, also twice in the same epoch.
     VotesTwice,
     /// A master votes without looking at the epoch of the request.
@@ -82,10 +85,10 @@ pub(in crate::double) enum Sabotage {
     ResetKeepsSlots,
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Sabotage {
     /// All of them.
-    pub(in crate::double) const ALL: [Sabotage; 36] = [
+    pub const ALL: [Sabotage; 36] = [
         Sabotage::VotesTwice,
         Sabotage::OldEpochGetsVote,
         Sabotage::LivingMasterVotedOut,

@@ -23,6 +23,15 @@ impl View {
         self.todo.state = true;
     }
 
+    /// A node that has no slots yet serves these, of which nobody has any: for a cluster that is there from the start. All views may share the set.
+    pub fn give_slots(&mut self, slots: &Arc<SlotSet>, owner: PeerKey) {
+        for slot in slots.iter() {
+            self.owners[usize::from(slot.get())] = Some(owner);
+        }
+        self.peer_mut(owner).slots = Arc::clone(slots);
+        self.todo.state = true;
+    }
+
     /// CLUSTER SETSLOT NODE, with all that it brings: the ends of `migrating` and `importing`, a new epoch for a slot that was imported, a master that has lost
     /// its last slot.
     pub fn assign_slot(&mut self, slot: Slot, owner: PeerKey, around: &mut Around<'_>) {
@@ -85,6 +94,8 @@ impl View {
             return;
         };
         Arc::make_mut(&mut self.peer_mut(key).slots).remove(slot);
+        // Whoever has it next is not the one that has ceased to claim it.
+        self.unclaimed.remove(slot);
         if key == self.me || self.myself().replica_of == Some(key) {
             self.lost.get_or_insert_default().insert(slot);
         }

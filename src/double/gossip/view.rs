@@ -1,8 +1,9 @@
 //! A node's view of its cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use slab::Slab;
 
 use super::around::Around;
@@ -32,6 +33,7 @@ pub(super) struct Todo {
     pub failover: bool,
     pub manual_failover: bool,
     pub state: bool,
+    pub settings: bool,
 }
 
 /// A node's view of its cluster.
@@ -40,6 +42,8 @@ pub(in crate::double) struct View {
     pub peers: Slab<Peer>,
     /// Where they are, by id: every loop over peers goes by it, so that the order is always the same.
     pub by_id: BTreeMap<NodeId, PeerKey>,
+    /// The same to look one up, which each message has done many times.
+    pub(super) index: HashMap<NodeId, PeerKey, FixedState>,
     /// Itself.
     pub me: PeerKey,
     /// Who serves a slot, as known here.
@@ -68,7 +72,7 @@ pub(in crate::double) struct View {
     /// The peers in the order of `by_id`, for loops that change peers and for chance.
     pub(super) order: Vec<PeerKey>,
     /// Whose a link is: opened from here, or accepted and its sender known.
-    pub(super) links: BTreeMap<LinkId, PeerKey>,
+    pub(super) links: HashMap<LinkId, PeerKey, FixedState>,
     /// What was sent on links that do not stand yet.
     pub(super) queued: Vec<(LinkId, Message)>,
     pub(super) number: u32,
@@ -117,6 +121,7 @@ impl View {
         View {
             peers: Slab::new(),
             by_id: BTreeMap::new(),
+            index: HashMap::default(),
             me: PeerKey(0),
             owners: vec![None; usize::from(SLOTS)].into_boxed_slice(),
             migrating: BTreeMap::new(),
@@ -131,7 +136,7 @@ impl View {
             sabotage: None,
             effects: Vec::new(),
             order: Vec::new(),
-            links: BTreeMap::new(),
+            links: HashMap::default(),
             queued: Vec::new(),
             number,
             links_made: 0,
@@ -155,10 +160,19 @@ impl View {
         std::mem::take(&mut self.effects)
     }
 
+    /// What the effects were in, to be used again.
+    pub fn give_back(&mut self, emptied: Vec<Effect>) {
+        if self.effects.capacity() == 0 {
+            self.effects = emptied;
+        }
+    }
+
     /// Said after everything else that was told, once: what only has to be done in the end is done now (`clusterBeforeSleep`).
     pub fn settle(&mut self, around: &mut Around<'_>) {
-        self.take_settings(around);
         let todo = std::mem::take(&mut self.todo);
+        if todo.settings {
+            self.take_settings(around);
+        }
         if todo.manual_failover {
             if self.myself().flags.replica {
                 self.go_on_with_manual_failover(around);
@@ -167,7 +181,7 @@ impl View {
         } else if todo.failover {
             self.go_on_with_election(around);
         }
-        if todo.state {
+        if todo.state || self.todo.state {
             self.update_state(around);
         }
         if let Some(slots) = self.lost.take() {
@@ -178,6 +192,11 @@ impl View {
     /// Something that clients see has changed; `cluster_state` and the rest are to be looked at in [`settle`](Self::settle).
     pub fn note_change(&mut self) {
         self.todo.state = true;
+    }
+
+    /// Settings have changed: they are looked at in [`settle`](Self::settle), and in every tick.
+    pub fn note_settings(&mut self) {
+        self.todo.settings = true;
     }
 
     /// PUBLISH and SPUBLISH: to all others, or to the nodes of the same shard.
@@ -233,7 +252,7 @@ impl View {
         }
         if changed_ip {
             // Without one it is found out again by the next that comes to meet.
-            me.ip.clone_from(&settings.announced_ip);
+            me.ip = settings.announced_ip.as_str().into();
             self.announced_ip.clone_from(&settings.announced_ip);
         }
     }
@@ -260,7 +279,7 @@ impl View {
 
     /// A node by its id, also one in handshake.
     pub fn find(&self, id: NodeId) -> Option<PeerKey> {
-        self.by_id.get(&id).copied()
+        self.index.get(&id).copied()
     }
 
     /// Who serves a slot.

@@ -76,7 +76,7 @@ impl Clustered {
             since: now,
         };
         self.view().insert(Peer {
-            ip: "127.0.0.1".to_owned(),
+            ip: "127.0.0.1".into(),
             port,
             bus_port: port + 10_000,
             link: Some(link),

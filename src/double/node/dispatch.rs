@@ -134,8 +134,13 @@ impl Server {
             };
             return Err(failure.into_words());
         }
-        if self.pause.is_asked_for() && self.holds(key, spec) {
-            return Ok(());
+        if self.pause.is_asked_for() {
+            if self.can_t_wait(key, spec) {
+                return Err(b"ERR changes are held until the manual failover is over, and without a connection nobody can wait".to_vec());
+            }
+            if self.holds(key, spec) {
+                return Ok(());
+            }
         }
         let client = &mut self.clients[key.0];
         if let Some(transaction) = &mut client.transaction

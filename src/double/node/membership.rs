@@ -58,6 +58,7 @@ impl Server {
     pub(super) fn take_settings(&mut self) {
         if let Some(member) = self.cluster.as_deref_mut() {
             member.settings = Settings::of(&self.config);
+            member.view.note_settings();
         }
     }
 
@@ -91,12 +92,16 @@ impl Server {
         loop {
             self.in_cluster(|view, around| view.settle(around));
             let effects = self.cluster.as_deref_mut();
-            let effects = effects.map_or_else(Vec::new, |member| member.view.take_effects());
-            if effects.is_empty() {
-                break;
-            }
-            for effect in effects {
+            let mut effects = effects.map_or_else(Vec::new, |member| member.view.take_effects());
+            let over = effects.is_empty();
+            for effect in effects.drain(..) {
                 self.carry_out(effect);
+            }
+            if let Some(member) = self.cluster.as_deref_mut() {
+                member.view.give_back(effects);
+            }
+            if over {
+                break;
             }
         }
         self.look_at_slots();
@@ -132,7 +137,7 @@ impl Server {
                 message,
                 sharded,
             } => self.deliver(&channel, &message, sharded),
-            Effect::Pause { until } => self.pause(until, false),
+            Effect::Pause { until } => self.pause_for_failover(until),
             Effect::Unpause => self.end_pause(),
             Effect::Log(words) => self.note(words),
         }

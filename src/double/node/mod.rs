@@ -191,7 +191,9 @@ impl Node {
             .into_iter()
             .map(|word| word.as_ref().to_vec())
             .collect();
-        let reply = self.host.run(move |server| server.run_by_hand(&words));
+        let reply = self
+            .host
+            .run(move |server| server.run_by_hand(&words, false));
         let gone = || Reply::Error("ERR the node has stopped".to_owned());
         reply.map_or_else(gone, |bytes| super::wire::reply(&bytes))
     }

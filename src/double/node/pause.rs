@@ -19,6 +19,8 @@ struct State {
     until: i64,
     /// All commands, and not only those that may change something.
     all: bool,
+    /// It is a manual failover's: no change may come in by any way, or it would be lost.
+    failover: bool,
 }
 
 impl Pause {
@@ -41,9 +43,29 @@ impl Server {
             Some(before) => State {
                 until: until.max(before.until),
                 all: all || before.all,
+                failover: before.failover,
             },
-            None => State { until, all },
+            None => State {
+                until,
+                all,
+                failover: false,
+            },
         });
+    }
+
+    /// Holds whatever changes something until a manual failover is over.
+    pub fn pause_for_failover(&mut self, until: i64) {
+        self.pause(until, false);
+        if let Some(state) = &mut self.pause.state {
+            state.failover = true;
+        }
+    }
+
+    /// Whether this command has to wait for the end of a manual failover and can't, since its client has no connection.
+    pub(super) fn can_t_wait(&self, key: ClientKey, spec: &Spec) -> bool {
+        let by_hand = self.clients.get(key.0).is_some_and(|it| it.is_hand());
+        let state = self.pause.state.filter(|state| state.until > self.now);
+        by_hand && spec.flags.has(Flags::WRITE) && state.is_some_and(|state| state.failover)
     }
 
     /// Lets go what is held. It goes on in the order in which it came.

@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn a_lone_node_has_no_cluster() {
         let (mut server, _) = super::super::clustered::lone();
-        let reply = server.run_by_hand(&[b"CLUSTER".to_vec(), b"INFO".to_vec()]);
+        let reply = server.run_by_hand(&[b"CLUSTER".to_vec(), b"INFO".to_vec()], false);
         assert_eq!(
             reply,
             b"-ERR This instance has cluster support disabled\r\n"

@@ -381,12 +381,15 @@ impl Server {
         }
     }
 
-    /// Executes a command for a client that has no connection. The reply in RESP3.
-    pub(super) fn run_by_hand(&mut self, words: &[Vec<u8>]) -> Vec<u8> {
+    /// Executes a command for a client that has no connection. The reply in RESP3. `asking`: it has said ASKING before.
+    pub(super) fn run_by_hand(&mut self, words: &[Vec<u8>], asking: bool) -> Vec<u8> {
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let key = self.client_by_hand();
         let mut out = Out::new(true);
         let outer = self.current.replace(key);
+        if asking {
+            self.execute(key, &[b"ASKING"], &mut Out::new(true));
+        }
         self.execute(key, &words, &mut out);
         self.current = outer;
         self.close(key);

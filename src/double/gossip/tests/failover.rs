@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::bus::Bus;
+use super::bus::{Bus, slot_of};
 use crate::double::gossip::MasterLink;
 
 fn promoted(bus: &Bus, replica: usize) -> bool {
@@ -311,4 +311,23 @@ fn reports_are_counted_and_forgotten() {
     bus.until("forgotten", 10_000, |bus| {
         bus.with(2, |view, around| view.failure_reports(key, around)) == 0
     });
+}
+
+/// A replica has heard its master's newest claim and, on the other link, an older one after it: for a moment its master did not claim a slot any more. It takes its master's place in that moment.
+#[test]
+fn a_new_owner_is_not_taken_for_one_that_has_ceased_to_claim() {
+    let mut bus = Bus::cluster(3, 1, 1000, 1);
+    bus.kill(0);
+    let slot = slot_of(7);
+    bus.nodes[3].view.unclaimed.insert(slot);
+    bus.until("promoted", 8000, |bus| promoted(bus, 3));
+    let me = bus.nodes[3].view.me;
+    assert!(!bus.nodes[3].view.is_unclaimed(slot));
+    // The old master comes back and claims the slot by its old epoch, as it does until it has been told better.
+    bus.start(0);
+    for _ in 0..50 {
+        bus.pass(100);
+        assert_eq!(bus.nodes[3].view.owner(slot), Some(me));
+    }
+    bus.until("all agree", 5000, |bus| bus.all_well() && bus.agree());
 }

@@ -4,10 +4,11 @@
 //! when they can again; it ends for the other side when one side closes it or is no more.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -57,6 +58,9 @@ impl Ord for Due {
     }
 }
 
+/// How long after the loss of a packet its link ends, in microseconds.
+const GIVES_UP: i64 = 1_000_000;
+
 /// One of a link's two ends: who has opened it, and who has accepted it.
 const OPENER: usize = 0;
 const ACCEPTER: usize = 1;
@@ -73,6 +77,8 @@ struct Link {
     held: [VecDeque<Happening>; 2],
     /// It carries the cluster bus, of which a packet may be lost; a replica's stream may not.
     bus: bool,
+    /// A packet was lost on it, and so it will end.
+    damaged: bool,
 }
 
 /// How packets fare.
@@ -88,7 +94,7 @@ pub(in crate::double) struct Weather {
 pub(super) struct Bus {
     due: BinaryHeap<Reverse<Due>>,
     next_number: u64,
-    links: BTreeMap<LinkId, Link>,
+    links: HashMap<LinkId, Link, FixedState>,
     /// Who can't send to whom.
     cut: BTreeSet<(usize, usize)>,
     /// How much longer packets to and from a node take, in microseconds.
@@ -102,7 +108,7 @@ impl Bus {
         Bus {
             due: BinaryHeap::new(),
             next_number: 0,
-            links: BTreeMap::new(),
+            links: HashMap::default(),
             cut: BTreeSet::new(),
             slow: BTreeMap::new(),
             weather,
@@ -154,7 +160,8 @@ impl Bus {
     /// The same of those pairs that are `meant`: who sends, and to whom.
     pub fn heal_some(&mut self, now: i64, meant: impl Fn(usize, usize) -> bool) {
         self.cut.retain(|(from, to)| !meant(*from, *to));
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        let mut links: Vec<LinkId> = self.links.keys().copied().collect();
+        links.sort_unstable();
         for id in links {
             for end in [OPENER, ACCEPTER] {
                 let Some(link) = self.links.get_mut(&id) else {
@@ -212,6 +219,7 @@ impl Bus {
                 last: [when, when],
                 held: [VecDeque::new(), VecDeque::new()],
                 bus,
+                damaged: false,
             },
         );
         self.put(when, opener, Happening::Connected(id));
@@ -230,10 +238,17 @@ impl Bus {
 
     /// A node sends something on a link.
     pub fn send(&mut self, now: i64, id: LinkId, from: usize, packet: Packet) {
-        let Some(link) = self.links.get(&id) else {
+        let Some(link) = self.links.get_mut(&id) else {
             return;
         };
         if link.bus && self.weather.loss > 0.0 && self.random.random_bool(self.weather.loss) {
+            // TCP loses nothing without ending. A node that waits for an answer which was lost, while other packets come, would wait for ever.
+            if !std::mem::replace(&mut link.damaged, true) {
+                let ends = link.ends;
+                for end in ends {
+                    self.put(now + GIVES_UP, end, Happening::Closed(id));
+                }
+            }
             return;
         }
         let Some(from) = link.end_of(from) else {
@@ -262,7 +277,8 @@ impl Bus {
     pub fn close_all(&mut self, now: i64, place: usize) {
         let of_it = |link: &Link| link.end_of(place).is_some();
         let links = self.links.iter().filter(|(_, link)| of_it(link));
-        let links: Vec<LinkId> = links.map(|(id, _)| *id).collect();
+        let mut links: Vec<LinkId> = links.map(|(id, _)| *id).collect();
+        links.sort_unstable();
         for id in links {
             self.close(now, id, place);
         }

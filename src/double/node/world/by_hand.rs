@@ -43,8 +43,13 @@ impl World {
         self.happen_until(until);
     }
 
-    /// Executes a command at a node for a client without a connection; the reply in RESP3. `None`: the node does not run.
-    pub fn run_by_hand(&mut self, place: usize, words: &[Vec<u8>]) -> Option<Vec<u8>> {
+    /// Executes a command at a node for a client without a connection, which has said ASKING before or not; the reply in RESP3. `None`: the node does not run.
+    pub fn run_by_hand(
+        &mut self,
+        place: usize,
+        words: &[Vec<u8>],
+        asking: bool,
+    ) -> Option<Vec<u8>> {
         if self.life(place) != Life::Running {
             return None;
         }
@@ -52,7 +57,7 @@ impl World {
         self.happen_until(now);
         let reply = self.at(place, |server| {
             server.set_time(now);
-            let reply = server.run_by_hand(words);
+            let reply = server.run_by_hand(words, asking);
             server.end_round();
             reply
         });

@@ -1,7 +1,9 @@
 //! How a cluster comes into being that is to be there from the start.
 
+use std::sync::Arc;
+
 use super::World;
-use crate::cluster::{NodeId, Slot};
+use crate::cluster::{NodeId, SlotSet};
 
 /// What others have to know of a node to find it.
 #[derive(Debug, Clone)]
@@ -45,21 +47,13 @@ impl World {
     }
 
     /// A node knows that these slots are somebody's, by this epoch.
-    pub fn give_slots(
-        &mut self,
-        place: usize,
-        owner: NodeId,
-        slots: impl Iterator<Item = Slot>,
-        epoch: u64,
-    ) {
+    pub fn give_slots(&mut self, place: usize, owner: NodeId, slots: &Arc<SlotSet>, epoch: u64) {
         self.at(place, |server| {
             server.in_cluster(|view, _| {
                 let Some(owner) = view.find(owner) else {
                     return;
                 };
-                for slot in slots {
-                    view.give_slot(slot, Some(owner));
-                }
+                view.give_slots(slots, owner);
                 view.peers[usize::from(owner.0)].config_epoch = epoch;
                 view.current_epoch = view.current_epoch.max(epoch);
                 view.note_change();

@@ -112,11 +112,13 @@ impl World {
             place,
             servers: Rc::downgrade(&self.servers),
             lives: Rc::clone(&self.lives),
+            own_moments: Rc::clone(&self.own_moments),
             bus: Rc::clone(&self.bus),
         }));
         self.servers
             .borrow_mut()
             .push(Rc::new(RefCell::new(server)));
+        self.own_moments.touch(place);
         if newcomer.in_cluster {
             self.first_tick(place);
         }
@@ -203,7 +205,7 @@ impl World {
                 server.replication_ids[0] = drawn(&mut random).to_string();
                 let view = view.restarted(server.now);
                 let master = view.myself().replica_of.map(|key| view.peer(key));
-                let master = master.map(|master| (master.id, master.ip.clone(), master.port));
+                let master = master.map(|master| (master.id, master.ip.to_string(), master.port));
                 // Links of its life before are not to be taken for those of this one.
                 server.replication.number_links(place as u32 | life << 16);
                 server.join(view, random);
@@ -272,6 +274,7 @@ impl World {
 
     /// Freezes a node: it keeps its connections and does nothing.
     pub fn freeze(&mut self, place: usize) {
+        self.own_moments.touch(place);
         let mut lives = self.lives.borrow_mut();
         if lives[place] == Life::Running {
             lives[place] = Life::Frozen;
@@ -284,6 +287,7 @@ impl World {
             return;
         }
         self.lives.borrow_mut()[place] = Life::Running;
+        self.own_moments.touch(place);
         for what in std::mem::take(&mut self.about[place].missed) {
             self.happens(place, what);
         }

@@ -8,6 +8,7 @@ mod by_hand;
 mod faults;
 mod forming;
 mod lives;
+mod own_moments;
 mod peers;
 
 use std::cell::RefCell;
@@ -21,6 +22,7 @@ use rand::rngs::StdRng;
 pub(in crate::double) use self::bus::Weather;
 use self::bus::{Bus, Happening};
 pub(in crate::double) use self::lives::{Ending, Life, Newcomer};
+use self::own_moments::OwnMoments;
 use super::config::Config;
 use super::net::{Job, Shared, place_of};
 use super::replication::Replication;
@@ -41,6 +43,7 @@ pub(in crate::double) struct World {
     clock: Clock,
     servers: Servers,
     lives: Rc<RefCell<Vec<Life>>>,
+    own_moments: Rc<OwnMoments>,
     /// What is kept of each node beside itself.
     about: Vec<About>,
     bus: Rc<RefCell<Bus>>,
@@ -88,6 +91,7 @@ impl World {
             clock,
             servers: Servers::default(),
             lives: Rc::default(),
+            own_moments: Rc::default(),
             about: Vec::new(),
             bus: Rc::new(RefCell::new(Bus::new(weather, StdRng::seed_from_u64(seed)))),
             now,
@@ -96,8 +100,14 @@ impl World {
         }
     }
 
-    /// A node by its place.
+    /// A node by its place, to have something done there.
     fn server(&self, place: usize) -> Rc<RefCell<Server>> {
+        self.own_moments.touch(place);
+        self.untouched(place)
+    }
+
+    /// The same, only to look at it.
+    fn untouched(&self, place: usize) -> Rc<RefCell<Server>> {
         Rc::clone(&self.servers.borrow()[place])
     }
 
@@ -109,6 +119,11 @@ impl World {
     /// Has something looked up or done at a node, whether it runs or not.
     pub fn at<T>(&self, place: usize, what: impl FnOnce(&mut Server) -> T) -> T {
         what(&mut self.server(place).borrow_mut())
+    }
+
+    /// Has something looked up at a node, whether it runs or not.
+    pub fn seen<T>(&self, place: usize, what: impl FnOnce(&Server) -> T) -> T {
+        what(&self.untouched(place).borrow())
     }
 
     /// How a node is.
@@ -195,7 +210,7 @@ impl World {
             if self.life(place) != Life::Running {
                 continue;
             }
-            let server = self.server(place);
+            let server = self.untouched(place);
             let mut server = server.borrow_mut();
             let has_turn = server.has_more_to_do();
             let due = server
@@ -204,6 +219,7 @@ impl World {
             if !has_turn && !due && !touched.has(place) && !server.net.has_outgoing() {
                 continue;
             }
+            self.own_moments.touch(place);
             server.set_time(now);
             server.feed_the_hungry();
             server.end_round();
@@ -252,13 +268,12 @@ impl World {
     fn earliest_own_moment(&self, wanted: impl Fn(i64) -> bool) -> Option<(i64, usize)> {
         let servers = self.servers.borrow();
         let lives = self.lives.borrow();
-        let all = servers.iter().zip(lives.iter()).enumerate();
-        all.filter(|(_, (_, life))| **life == Life::Running)
-            .filter_map(|(place, (server, _))| {
-                let when = server.borrow().next_moment()?.saturating_mul(1000);
-                wanted(when).then_some((when, place))
-            })
-            .min()
+        let ask = |place: usize| {
+            let moment = servers[place].borrow().next_moment()?;
+            let runs = lives[place] == Life::Running;
+            runs.then(|| moment.saturating_mul(1000))
+        };
+        self.own_moments.first(ask, wanted)
     }
 
     /// Something happens to a node.
@@ -311,11 +326,15 @@ impl World {
         let server = self.server(place);
         let mut server = server.borrow_mut();
         server.settle_view();
-        let wires = std::mem::take(&mut server.wires);
-        drop(server);
-        for wire in wires {
+        let mut wires = std::mem::take(&mut server.wires);
+        if wires.is_empty() {
+            return;
+        }
+        for wire in wires.drain(..) {
             self.carry(place, wire);
         }
+        // What they were in is used again.
+        server.wires = wires;
     }
 
     fn carry(&mut self, from: usize, wire: Wire) {
@@ -346,7 +365,8 @@ impl World {
             return;
         }
         for place in 0..self.about.len() {
-            if self.life(place) == Life::Running && self.server(place).borrow().net.is_stopping() {
+            if self.life(place) == Life::Running && self.untouched(place).borrow().net.is_stopping()
+            {
                 self.stop(place, Ending::Orderly);
             }
         }

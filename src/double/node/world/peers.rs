@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 
 use super::bus::Bus;
 use super::lives::Life;
+use super::own_moments::OwnMoments;
 use crate::double::node::peers::{Asked, Peers};
 use crate::double::node::server::Server;
 
@@ -15,6 +16,7 @@ pub(super) struct Neighbours {
     pub servers: Weak<RefCell<Vec<Rc<RefCell<Server>>>>>,
     pub lives: Rc<RefCell<Vec<Life>>>,
     pub bus: Rc<RefCell<Bus>>,
+    pub own_moments: Rc<OwnMoments>,
 }
 
 impl Peers for Neighbours {
@@ -40,6 +42,7 @@ impl Peers for Neighbours {
             Life::Frozen => return Asked::Silent,
             Life::Running => {}
         }
+        self.own_moments.touch(to);
         let mut server = servers[to].borrow_mut();
         Asked::Reply(server.answer(words))
     }

@@ -93,9 +93,9 @@ fn node(out: &mut Out, peer: &Peer, endpoint: Endpoint, presents: Presents) {
     out.int(i64::from(peer.port));
     out.bulk(peer.id.to_string().as_bytes());
     // What is known beside the endpoint.
-    let ip = (endpoint != Endpoint::Ip).then_some(("ip", &peer.ip));
+    let ip = (endpoint != Endpoint::Ip).then_some(("ip", &*peer.ip));
     let named = endpoint != Endpoint::Hostname && !peer.hostname.is_empty();
-    let hostname = named.then_some(("hostname", &peer.hostname));
+    let hostname = named.then_some(("hostname", &*peer.hostname));
     out.map(usize::from(ip.is_some()) + usize::from(hostname.is_some()));
     for (name, value) in ip.into_iter().chain(hostname) {
         out.bulk(name.as_bytes());

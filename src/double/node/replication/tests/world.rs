@@ -83,7 +83,7 @@ impl World {
     }
 
     pub fn run_words(&mut self, node: usize, words: &[Vec<u8>]) -> Reply {
-        let bytes = self.nodes[node].run_by_hand(words);
+        let bytes = self.nodes[node].run_by_hand(words, false);
         self.nodes[node].end_round();
         self.carry();
         wire::reply(&bytes)

@@ -87,7 +87,7 @@ impl Pair {
             let view = double.view();
             let me = view.me;
             let lone = place == Place::Replica;
-            view.peers[usize::from(me.0)].ip = "127.0.0.1".to_owned();
+            view.peers[usize::from(me.0)].ip = "127.0.0.1".into();
             view.peers[usize::from(me.0)].config_epoch = 1;
             view.peers[usize::from(second.0)].config_epoch = 2;
             view.current_epoch = 2;
@@ -257,10 +257,7 @@ impl Pair {
 fn rename(double: &mut Clustered, id: NodeId) {
     let view = double.view();
     let me = view.me;
-    let before = view.myself().id;
-    view.by_id.remove(&before);
-    view.by_id.insert(id, me);
-    view.peers[usize::from(me.0)].id = id;
+    view.rename(me, id);
 }
 
 /// Makes a cluster of the two.

@@ -1,0 +1,212 @@
+//! What a simulated cluster costs.
+//!
+//! `cargo bench --bench cluster_cost` measures: a second of an idle cluster's time on a stepped clock, of 6 and of 60 nodes; the time from `start()` until all nodes of six are `ok`; the time from the death of a
+//! master until its replica has taken over, on a leaping clock with a node timeout of 5 s; and by how much a process grows that has an idle cluster of 6 nodes.
+//! It fails where a limit below is not kept to. `-- --rounds N` for another number of rounds, `--seconds N` for how long a cluster idles, `--no-limits` to print only.
+//!
+//! Limits are for the median of the rounds, on a machine that does nothing else.
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use labrunner::double::{Clock, Cluster};
+
+/// From `start()` until all are `ok`.
+const START: Duration = Duration::from_millis(10);
+/// From the death of a master until its replica has taken over.
+const PROMOTED: Duration = Duration::from_millis(20);
+/// How many times the cost of 6 nodes 60 may have.
+const TIMES: f64 = 60.0;
+/// By how much a process may grow, in bytes.
+const MEMORY: u64 = 20 * 1024 * 1024;
+/// The word by which this program starts itself for the measurement of memory.
+const MEMORY_WORD: &str = "--memory-of-this";
+
+struct Options {
+    rounds: usize,
+    seconds: u64,
+    limits: bool,
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options {
+        rounds: 15,
+        seconds: 100,
+        limits: true,
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut number = || {
+            let value: Option<u64> = words.next().and_then(|value| value.parse().ok());
+            let value = value.filter(|value| *value > 0);
+            value.ok_or_else(|| format!("{word} needs a number above 0"))
+        };
+        match word.as_str() {
+            "--rounds" => options.rounds = number()? as usize,
+            "--seconds" => options.seconds = number()?,
+            "--no-limits" => options.limits = false,
+            "--bench" => {}
+            other => {
+                return Err(format!(
+                    "{other}: no such option; there are --rounds N, --seconds N, --no-limits"
+                ));
+            }
+        }
+    }
+    Ok(options)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    if std::env::args().any(|word| word == MEMORY_WORD) {
+        return grow().await;
+    }
+    let options = match options() {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut kept = true;
+    let mut judge = |what: &str, is: bool| {
+        if !is && options.limits {
+            println!("    too much: {what}");
+            kept = false;
+        }
+    };
+
+    let mut costs = Vec::new();
+    for masters in [3, 30] {
+        let cost = median(options.rounds, || second_of(masters, options.seconds)).await;
+        println!("a second of {} idle nodes: {cost:.1?}", masters * 2);
+        costs.push(cost);
+    }
+    let times = costs[1].as_secs_f64() / costs[0].as_secs_f64();
+    println!("60 nodes cost {times:.1} times 6");
+    judge("60 nodes beside 6", times <= TIMES);
+
+    let start = median(options.rounds, started).await;
+    println!("from start() to ok at all of 6 nodes: {start:.1?}");
+    judge("the start", start <= START);
+
+    let promoted = median(options.rounds, promoted).await;
+    println!("from kill to promoted, leaping, node timeout 5 s: {promoted:.1?}");
+    judge("the failover", promoted <= PROMOTED);
+
+    match memory() {
+        Ok(grown) => {
+            println!("6 idle nodes: {:.1} MiB", grown as f64 / 1_048_576.0);
+            judge("memory", grown <= MEMORY);
+        }
+        Err(why) => {
+            println!("memory could not be measured: {why}");
+            kept = false;
+        }
+    }
+    match kept {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+async fn median<F: Future<Output = Duration>>(
+    rounds: usize,
+    mut one: impl FnMut() -> F,
+) -> Duration {
+    let mut all = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        all.push(one().await);
+    }
+    all.sort_unstable();
+    all[rounds / 2]
+}
+
+async fn second_of(masters: usize, seconds: u64) -> Duration {
+    let cluster = Cluster::builder()
+        .masters(masters)
+        .replicas(1)
+        .seed(1)
+        .clock(Clock::stepped())
+        .without_sockets()
+        .node_timeout(Duration::from_secs(5))
+        .start()
+        .await
+        .expect("a cluster without sockets always starts");
+    cluster.advance(Duration::from_secs(20));
+    let begun = Instant::now();
+    cluster.advance(Duration::from_secs(seconds));
+    let cost = begun.elapsed() / seconds as u32;
+    assert!(cluster.look(|look| look.is_settled()), "it has stayed well");
+    cost
+}
+
+async fn started() -> Duration {
+    let begun = Instant::now();
+    let cluster = Cluster::builder()
+        .masters(3)
+        .replicas(1)
+        .start()
+        .await
+        .expect("there are free ports");
+    let ok = cluster.look(|look| look.is_settled());
+    let took = begun.elapsed();
+    assert!(ok, "a cluster is well when it is started");
+    took
+}
+
+async fn promoted() -> Duration {
+    let cluster = Cluster::builder()
+        .masters(3)
+        .replicas(1)
+        .clock(Clock::leaping())
+        .node_timeout(Duration::from_secs(5))
+        .start()
+        .await
+        .expect("there are free ports");
+    let begun = Instant::now();
+    cluster.kill(0);
+    let done = cluster
+        .until(Duration::from_secs(60), |look| look.is_master(3))
+        .await;
+    let took = begun.elapsed();
+    assert!(done, "its replica takes over");
+    took
+}
+
+/// By how much a process grows that has a cluster.
+fn memory() -> Result<u64, String> {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let output = Command::new(own)
+        .arg(MEMORY_WORD)
+        .output()
+        .map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Prints by how many bytes this process has grown when its cluster has idled for a while.
+async fn grow() -> ExitCode {
+    let (Some(before), Ok(cluster)) = (
+        resident(),
+        Cluster::builder().clock(Clock::leaping()).start().await,
+    ) else {
+        return ExitCode::FAILURE;
+    };
+    cluster.sleep(Duration::from_secs(60)).await;
+    let Some(after) = resident() else {
+        return ExitCode::FAILURE;
+    };
+    println!("{}", after.saturating_sub(before));
+    ExitCode::SUCCESS
+}
+
+/// How much memory this process has, in bytes.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}

@@ -1,0 +1,91 @@
+//! The checker of histories is checked: bugs of the protocol are put into all nodes of a cluster, and it has to see them.
+
+#[path = "../../../tests/double_histories/histories/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "what is printed of a history is for those who play many"
+)]
+mod histories;
+
+use std::collections::BTreeSet;
+
+use histories::{History, Rule, play};
+
+use crate::double::gossip::Sabotage;
+use crate::{cluster, double};
+
+/// How many seeds are looked at for one that shows a bug, if the one of the table does not any more.
+const SEEDS: u64 = 300;
+
+/// Each bug, a seed whose history shows it, and the rule that is broken then.
+const SHOWN: [(Sabotage, u64, Rule); 24] = [
+    (Sabotage::VotesTwice, 35, Rule::OneVote),
+    (Sabotage::LivingMasterVotedOut, 15, Rule::DueVote),
+    (Sabotage::StaleSlotsGetVote, 62, Rule::FreshVote),
+    (Sabotage::VoteForgotten, 35, Rule::OneVote),
+    (Sabotage::EverybodyVotes, 0, Rule::OneVote),
+    (Sabotage::OneVoteIsEnough, 14, Rule::Majority),
+    (Sabotage::ElectionKeepsEpoch, 0, Rule::OneWinner),
+    (Sabotage::PromotionKeepsEpoch, 2, Rule::OneWriter),
+    (Sabotage::PromotedWithoutSlots, 0, Rule::Majority),
+    (Sabotage::RankIgnored, 2, Rule::Rank),
+    (Sabotage::OldClaimsTaken, 0, Rule::OneView),
+    (Sabotage::NewClaimsIgnored, 0, Rule::OneView),
+    (Sabotage::FailWithoutQuorum, 2, Rule::Quorum),
+    (Sabotage::ReplicasReport, 2, Rule::Quorum),
+    (Sabotage::FailNotTold, 0, Rule::Told),
+    (Sabotage::FailForever, 0, Rule::OneView),
+    (Sabotage::MinorityStaysOk, 0, Rule::Minority),
+    (Sabotage::RejoinsAtOnce, 3, Rule::Rejoin),
+    (Sabotage::WritableAtOnce, 0, Rule::Restart),
+    (Sabotage::ImportKeepsEpoch, 1, Rule::Stray),
+    (Sabotage::SourceKeepsSlot, 1, Rule::Assigned),
+    (Sabotage::TakeoverKeepsEpoch, 1, Rule::OneWriter),
+    (Sabotage::ManualFailoverDoesNotPause, 2, Rule::InStep),
+    (Sabotage::BanIgnored, 4, Rule::Ban),
+];
+
+/// Bugs of which no seed is known that shows them: they have not been looked for long enough to say that they can't be seen.
+const NOT_FOUND: [Sabotage; 12] = [
+    Sabotage::OldEpochGetsVote,
+    Sabotage::VoteForgottenAtRestart,
+    Sabotage::AnyVoteCounts,
+    Sabotage::OldDataFailsOver,
+    Sabotage::CollisionsStay,
+    Sabotage::StaleNotCorrected,
+    Sabotage::DeposedStaysMaster,
+    Sabotage::LostKeysStay,
+    Sabotage::ManualFailoverDoesNotWait,
+    Sabotage::AnyIdIsTaken,
+    Sabotage::HandshakesStay,
+    Sabotage::ResetKeepsSlots,
+];
+
+/// By which rule a history shows that the cluster has a bug.
+fn seen(bug: Sabotage, seed: u64) -> Option<Rule> {
+    let outcome = play(&History::of(seed), &|cluster| cluster.sabotage(bug), false);
+    outcome.violation.map(|violation| violation.rule)
+}
+
+#[test]
+fn bugs_are_seen() {
+    for (bug, seed, rule) in SHOWN {
+        let now = seen(bug, seed);
+        if now != Some(rule) {
+            let other = (0..SEEDS).find_map(|seed| Some((seed, seen(bug, seed)?)));
+            panic!(
+                "{bug:?} is not seen by {rule:?} in history {seed}, but {now:?}; the first that shows it is {other:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_bug_is_named_once() {
+    let shown = SHOWN.iter().map(|(bug, ..)| *bug);
+    let all: Vec<Sabotage> = shown.chain(NOT_FOUND).collect();
+    assert_eq!(all.len(), Sabotage::ALL.len(), "none is named twice");
+    let named: BTreeSet<Sabotage> = all.into_iter().collect();
+    assert_eq!(named, Sabotage::ALL.into_iter().collect());
+}

@@ -1,0 +1,473 @@
+//! The checker that looks at all nodes after everything that happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cluster::{NodeId, SlotSet};
+use super::double::{Clock, Look};
+use super::event::Setup;
+use super::faults::Faults;
+use super::rule::{Rule, Violation};
+
+/// What was seen of a node when it was looked at last.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub id: NodeId,
+    pub running: bool,
+    /// Since when it runs.
+    pub running_since: u64,
+    /// It was started again since the beginning, and when last.
+    pub restarted: bool,
+    pub(super) started_at: u64,
+    /// It serves slots.
+    pub(super) serves: bool,
+    pub master: bool,
+    /// The last moment at which it was a master.
+    pub master_until: u64,
+    pub ok: bool,
+    /// It was `ok` as a replica since it was started.
+    pub ok_as_replica: bool,
+    pub epoch: u64,
+    pub master_of: Option<usize>,
+    /// Its link to its master was up since it was started.
+    pub was_linked: bool,
+    pub(super) linked: bool,
+    /// Since when nothing can have come from its master.
+    pub silent_since: Option<u64>,
+    /// Since when it reaches no other master.
+    pub alone_since: Option<u64>,
+    /// It was alone for long, was not `ok`, and ceased to be alone then.
+    pub joined_at: Option<u64>,
+    pub offset: i64,
+    pub offset_since: u64,
+    /// How many lines of its log were read.
+    pub(super) lines: usize,
+    /// The epoch of its last election, and whom it wanted to replace.
+    pub(super) election: u64,
+    pub(super) replaces: Option<usize>,
+    /// When an operator last asked it for a failover, and whether in step with its master.
+    pub asked: Option<(u64, bool)>,
+    /// The same moment, kept when the failover is over.
+    pub asked_last: Option<u64>,
+    /// At which offset its master has paused.
+    pub(super) paused_offset: Option<i64>,
+    /// Until when it holds its clients for a manual failover.
+    pub pauses_until: u64,
+    /// Whom it took for unwell.
+    pub(super) unwell: Vec<usize>,
+    /// An operator has made it a master in the place of one that served nothing: it has its data, and no slots.
+    pub(super) took_over_nothing: bool,
+    /// When it voted about a master since it was started.
+    pub(super) voted: BTreeMap<usize, u64>,
+}
+
+/// A replica that took its master's place.
+#[derive(Debug, Clone)]
+pub struct Promotion {
+    pub at: u64,
+    pub node: usize,
+    pub before: Option<usize>,
+    pub in_step: bool,
+    pub troubled: bool,
+    pub slots: SlotSet,
+}
+
+/// Somebody who has to hear of a failure.
+#[derive(Debug, Clone)]
+pub struct Owed {
+    pub(super) by: usize,
+    pub(super) failed: usize,
+    pub(super) to: usize,
+    pub(super) until: u64,
+}
+
+pub struct Watcher {
+    pub(super) clock: Clock,
+    pub(super) zero: u64,
+    pub(super) timeout: u64,
+    pub(super) delay: u64,
+    pub(super) validity: u64,
+    pub nodes: Vec<Seen>,
+    pub faults: Faults,
+    pub violation: Option<Violation>,
+    pub promotions: Vec<Promotion>,
+    /// Elections that an operator has asked for: whose, and in which epoch. Their requests are for votes against masters that are well, however late they come.
+    pub(super) forced: BTreeSet<(usize, u64)>,
+    /// Who won which epoch.
+    pub(super) winners: BTreeMap<u64, usize>,
+    /// Epochs that were taken without votes.
+    pub(super) bumped: BTreeSet<(usize, u64)>,
+    /// Who had which epoch as a master.
+    pub(super) held: BTreeMap<u64, BTreeSet<usize>>,
+    /// Who voted in which epoch, for whom.
+    pub(super) votes: BTreeMap<(usize, u64), NodeId>,
+    /// When a master last took a node for unwell.
+    pub(super) suspected: BTreeMap<(usize, usize), u64>,
+    pub(super) owed: Vec<Owed>,
+    /// Nodes that were forgotten: by whom, and until when they have to stay so.
+    pub bans: Vec<(usize, NodeId, u64)>,
+}
+
+impl Watcher {
+    pub fn new(clock: Clock, setup: &Setup) -> Watcher {
+        let zero = clock.now().as_micros() as u64;
+        Watcher {
+            clock,
+            zero,
+            timeout: setup.timeout * 1000,
+            delay: setup.delay,
+            validity: setup.validity,
+            nodes: Vec::new(),
+            faults: Faults::default(),
+            violation: None,
+            promotions: Vec::new(),
+            forced: BTreeSet::new(),
+            winners: BTreeMap::new(),
+            bumped: BTreeSet::new(),
+            held: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            suspected: BTreeMap::new(),
+            owed: Vec::new(),
+            bans: Vec::new(),
+        }
+    }
+
+    /// Microseconds since the start.
+    pub fn now(&self) -> u64 {
+        self.clock.now().as_micros() as u64 - self.zero
+    }
+
+    pub fn broken(&mut self, rule: Rule, what: String, proof: String) {
+        let at = self.now();
+        let violation = Violation {
+            rule,
+            at,
+            what,
+            proof,
+        };
+        self.violation.get_or_insert(violation);
+    }
+
+    /// A line of a log that should not be there.
+    pub(super) fn line_broken(&mut self, rule: Rule, node: usize, line: &str, why: &str) {
+        let times = format!("cluster.log({node}).iter().filter(|line| *line == {line:?}).count()");
+        self.broken(
+            rule,
+            format!("node {node} says `{line}`: {why}"),
+            format!("assert_eq!({times}, 0, {why:?});"),
+        );
+    }
+
+    /// To be said before a fault is set or ended.
+    pub fn note_faults(&mut self) {
+        let (now, apart) = (self.now(), 2 * self.timeout + 1_000_000);
+        self.faults.at(now, apart);
+    }
+
+    /// Looks at everything.
+    pub fn look(&mut self, look: &Look<'_>) {
+        let now = self.now();
+        self.note_faults();
+        while self.nodes.len() < look.len() {
+            self.nodes.push(Seen::new(look, self.nodes.len()));
+        }
+        let before = self.nodes.clone();
+        for node in 0..look.len() {
+            self.see(node, look, now);
+        }
+        let mut fresh = Vec::new();
+        for node in 0..look.len() {
+            let lines = look.logged(node, self.nodes[node].lines);
+            self.nodes[node].lines += lines.len();
+            fresh.push(lines);
+        }
+        self.see_epochs(&before, &fresh, look);
+        self.see_suspicions(look, now);
+        for (node, lines) in fresh.iter().enumerate() {
+            for line in lines {
+                self.read(node, line, &before, look, now);
+            }
+        }
+        self.see_promotions(&before, look, now);
+        self.one_writer(look);
+        self.minority(look, &before, now);
+        self.told(look, now);
+        for (viewer, id, until) in self.bans.clone() {
+            if now < until && look.is_running(viewer) && look.knows(viewer, id) {
+                self.broken(
+                    Rule::Ban,
+                    format!("node {viewer} knows {id} again, which it has forgotten less than a minute ago"),
+                    format!("assert!(!cluster.look(|look| look.knows({viewer}, {:?}.parse().unwrap())));", id.to_string()),
+                );
+            }
+        }
+    }
+
+    fn see(&mut self, node: usize, look: &Look<'_>, now: u64) {
+        let running = look.is_running(node);
+        let master_of = look.master_of(node);
+        let silent = master_of.is_some_and(|master| {
+            !look.is_running(master) || self.faults.cuts.contains(&(master, node))
+        });
+        let alone = running
+            && !(0..look.len()).any(|other| {
+                other != node
+                    && look.is_running(other)
+                    && look.is_master(other)
+                    && self.faults.are_joined(node, other)
+            });
+        let seen = &mut self.nodes[node];
+        seen.id = look.id(node);
+        if running && !seen.running {
+            seen.running_since = now;
+            seen.alone_since = None;
+            seen.joined_at = None;
+            seen.silent_since = None;
+        }
+        seen.running = running;
+        let was_replica = !seen.master;
+        seen.master = look.is_master(node);
+        if seen.master {
+            if was_replica && !look.serves(node) && seen.asked.is_some() {
+                seen.took_over_nothing = true;
+            }
+            seen.master_until = now;
+            seen.asked = seen.asked.filter(|_| seen.epoch == look.epoch(node));
+        } else {
+            seen.took_over_nothing = false;
+            seen.pauses_until = 0;
+            seen.joined_at = None;
+        }
+        seen.ok = look.is_ok(node);
+        seen.serves = look.serves(node);
+        seen.ok_as_replica |= seen.ok && !seen.master;
+        seen.epoch = look.epoch(node);
+        let linked = look.is_linked(node);
+        // What counts of a link that has ended is its end.
+        if seen.master_of != master_of || !silent || (seen.linked && !linked) {
+            seen.silent_since = None;
+        }
+        seen.linked = linked;
+        seen.was_linked |= linked;
+        seen.master_of = master_of;
+        if silent && seen.silent_since.is_none() {
+            seen.silent_since = Some(now);
+        }
+        let offset = look.offset(node);
+        if offset != seen.offset {
+            (seen.offset, seen.offset_since) = (offset, now);
+        }
+        if alone {
+            seen.joined_at = None;
+            seen.alone_since.get_or_insert(now);
+        } else if let Some(since) = seen.alone_since.take()
+            && now - since > 2 * self.timeout + 500_000
+            && !seen.ok
+            && seen.master
+        {
+            seen.joined_at = Some(now);
+        }
+    }
+
+    /// Epochs that masters have come to without votes: by a bump, which is logged, or as the smaller one of two that had the same, which is not.
+    fn see_epochs(&mut self, before: &[Seen], fresh: &[Vec<String>], look: &Look<'_>) {
+        for node in 0..look.len() {
+            let (old, seen) = (&before[node], self.nodes[node].clone());
+            for line in &fresh[node] {
+                if let Some(epoch) = line.strip_prefix("New configEpoch set to ") {
+                    self.bumped
+                        .insert((node, epoch.parse().unwrap_or_default()));
+                }
+            }
+            if !seen.master || (old.epoch == seen.epoch && old.master) {
+                continue;
+            }
+            let logged = fresh[node]
+                .iter()
+                .any(|line| line.contains("onfigEpoch set to"));
+            let collided = old.epoch > 0
+                && old.master
+                && (0..look.len()).any(|other| other != node && before[other].epoch == old.epoch);
+            if !logged && collided {
+                self.bumped.insert((node, seen.epoch));
+            }
+            self.held.entry(seen.epoch).or_default().insert(node);
+        }
+    }
+
+    fn see_suspicions(&mut self, look: &Look<'_>, now: u64) {
+        for node in 0..look.len() {
+            let slack = self.timeout + (self.faults.until - self.faults.began);
+            let seen = &mut self.nodes[node];
+            seen.unwell = look.unwell(node);
+            if seen.running && now - seen.master_until <= slack {
+                for unwell in &seen.unwell {
+                    self.suspected.insert((node, *unwell), now);
+                }
+            }
+        }
+    }
+
+    fn see_promotions(&mut self, before: &[Seen], look: &Look<'_>, now: u64) {
+        for node in 0..look.len() {
+            let old = &before[node];
+            if old.master || !self.nodes[node].master || !look.serves(node) {
+                continue;
+            }
+            let in_step = self.nodes[node]
+                .asked
+                .or(old.asked)
+                .is_some_and(|(_, in_step)| in_step);
+            self.nodes[node].asked = None;
+            self.promotions.push(Promotion {
+                at: now,
+                node,
+                before: old.master_of,
+                in_step,
+                troubled: !self.faults.calm_since(now.saturating_sub(10_000_000)),
+                slots: look.slot_set(node),
+            });
+        }
+    }
+
+    fn one_writer(&mut self, look: &Look<'_>) {
+        let writers: Vec<(usize, u64)> = self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, seen)| seen.running && seen.master && seen.ok)
+            .map(|(at, seen)| (at, seen.epoch))
+            .collect();
+        for (index, (one, epoch)) in writers.iter().enumerate() {
+            for (other, theirs) in &writers[index + 1..] {
+                if epoch != theirs
+                    || self.bumped.contains(&(*one, *epoch))
+                    || self.bumped.contains(&(*other, *epoch))
+                {
+                    continue;
+                }
+                let both = look.slot_set(*one).intersection(&look.slot_set(*other));
+                if !both.is_empty() {
+                    self.broken(
+                        Rule::OneWriter,
+                        format!("nodes {one} and {other} both accept writes for {} slots in epoch {epoch}", both.len()),
+                        format!(
+                            "assert!(cluster.look(|look| look.epoch({one}) != look.epoch({other}) || look.slot_set({one}).is_disjoint(&look.slot_set({other}))));"
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    fn minority(&mut self, look: &Look<'_>, before: &[Seen], now: u64) {
+        for node in 0..look.len() {
+            let seen = self.nodes[node].clone();
+            let writes = seen.running && seen.master && seen.ok && look.serves(node);
+            if !writes {
+                continue;
+            }
+            let proof = format!("assert!(!cluster.look(|look| look.is_ok({node})));");
+            let alone = seen
+                .alone_since
+                .is_some_and(|since| now - since > 2 * self.timeout + 500_000);
+            if alone && look.size(node) > 1 {
+                self.broken(
+                    Rule::Minority,
+                    format!("node {node} accepts writes and has long reached no other master"),
+                    proof.clone(),
+                );
+            }
+            let rejoin = self.timeout.clamp(500_000, 5_000_000) - 250_000;
+            if !before[node].ok && seen.joined_at.is_some_and(|at| now < at + rejoin) {
+                self.broken(
+                    Rule::Rejoin,
+                    format!("node {node} accepts writes as soon as it reaches other masters again"),
+                    proof.clone(),
+                );
+            }
+            if seen.restarted && !seen.ok_as_replica && now < seen.started_at + 1_999_000 {
+                self.broken(
+                    Rule::Restart,
+                    format!("node {node} accepts writes right after its start"),
+                    proof,
+                );
+            }
+        }
+    }
+
+    fn told(&mut self, look: &Look<'_>, now: u64) {
+        if self.owed.is_empty() {
+            return;
+        }
+        let calm = !self.faults.are_there();
+        let nodes = &self.nodes;
+        self.owed.retain(|owed| {
+            calm && nodes[owed.by].running
+                && nodes[owed.to].running
+                && look.knows(owed.to, nodes[owed.by].id)
+                && look.knows(owed.to, nodes[owed.failed].id)
+                && !look.sees_failed(owed.to, owed.failed)
+        });
+        if let Some(owed) = self.owed.iter().find(|owed| owed.until < now).cloned() {
+            let (by, to, failed) = (owed.by, owed.to, owed.failed);
+            self.broken(
+                Rule::Told,
+                format!("node {by} has found that node {failed} has failed, and node {to} does not know it"),
+                format!("assert!(cluster.look(|look| look.sees_failed({to}, {failed})));"),
+            );
+        }
+    }
+}
+
+impl Seen {
+    fn new(look: &Look<'_>, node: usize) -> Seen {
+        Seen {
+            id: look.id(node),
+            running: true,
+            running_since: 0,
+            restarted: false,
+            started_at: 0,
+            serves: look.serves(node),
+            master: look.is_master(node),
+            master_until: 0,
+            ok: look.is_ok(node),
+            ok_as_replica: false,
+            epoch: 0,
+            master_of: None,
+            was_linked: false,
+            linked: false,
+            silent_since: None,
+            alone_since: None,
+            joined_at: None,
+            offset: 0,
+            offset_since: 0,
+            lines: 0,
+            election: 0,
+            replaces: None,
+            asked: None,
+            asked_last: None,
+            paused_offset: None,
+            pauses_until: 0,
+            unwell: Vec::new(),
+            took_over_nothing: false,
+            voted: BTreeMap::new(),
+        }
+    }
+
+    /// It begins a new life.
+    pub fn start(&mut self, now: u64) {
+        self.restarted = true;
+        self.started_at = now;
+        self.running = true;
+        self.running_since = now;
+        self.was_linked = false;
+        self.ok_as_replica = false;
+        self.alone_since = None;
+        self.joined_at = None;
+        self.silent_since = None;
+        self.pauses_until = 0;
+        self.asked = None;
+        self.asked_last = None;
+        self.voted.clear();
+    }
+}

@@ -330,11 +330,13 @@ impl World {
         if wires.is_empty() {
             return;
         }
+        // A node may be sent to itself, and is looked at to see that.
+        drop(server);
         for wire in wires.drain(..) {
             self.carry(place, wire);
         }
         // What they were in is used again.
-        server.wires = wires;
+        self.server(place).borrow_mut().wires = wires;
     }
 
     fn carry(&mut self, from: usize, wire: Wire) {

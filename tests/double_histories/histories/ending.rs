@@ -399,7 +399,11 @@ impl Player {
     fn is_explained(&self, slot: Slot, at: u64, by: usize) -> bool {
         let watcher = self.watch();
         let promoted = watcher.promotions.iter().any(|promotion| {
-            let concerns = promotion.slots.contains(slot) || promotion.before == Some(by);
+            // What was carried to a slot's target is with that one, and its replica may not have it yet.
+            let was_target = |before| self.targets.contains(&(slot, before));
+            let concerns = promotion.slots.contains(slot)
+                || promotion.before == Some(by)
+                || promotion.before.is_some_and(was_target);
             concerns
                 && (promotion.at >= at || promotion.node != by)
                 && (!promotion.in_step || promotion.troubled)

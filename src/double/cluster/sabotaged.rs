@@ -18,8 +18,8 @@ use crate::{cluster, double};
 /// How many seeds are looked at for one that shows a bug, if the one of the table does not any more.
 const SEEDS: u64 = 300;
 
-/// Each bug, a seed whose history shows it, and the rule that is broken then.
-const SHOWN: [(Sabotage, u64, Rule); 24] = [
+/// Each bug, a seed whose history shows it, and the rule that is broken then. `cargo bench --bench histories -- --bugs ""`, built as is said there, finds them.
+const SHOWN: [(Sabotage, u64, Rule); 29] = [
     (Sabotage::VotesTwice, 35, Rule::OneVote),
     (Sabotage::LivingMasterVotedOut, 15, Rule::DueVote),
     (Sabotage::StaleSlotsGetVote, 62, Rule::FreshVote),
@@ -29,9 +29,11 @@ const SHOWN: [(Sabotage, u64, Rule); 24] = [
     (Sabotage::ElectionKeepsEpoch, 0, Rule::OneWinner),
     (Sabotage::PromotionKeepsEpoch, 2, Rule::OneWriter),
     (Sabotage::PromotedWithoutSlots, 0, Rule::Majority),
+    (Sabotage::OldDataFailsOver, 11, Rule::FreshData),
     (Sabotage::RankIgnored, 2, Rule::Rank),
     (Sabotage::OldClaimsTaken, 0, Rule::OneView),
     (Sabotage::NewClaimsIgnored, 0, Rule::OneView),
+    (Sabotage::CollisionsStay, 78, Rule::OneView),
     (Sabotage::FailWithoutQuorum, 2, Rule::Quorum),
     (Sabotage::ReplicasReport, 2, Rule::Quorum),
     (Sabotage::FailNotTold, 0, Rule::Told),
@@ -39,26 +41,28 @@ const SHOWN: [(Sabotage, u64, Rule); 24] = [
     (Sabotage::MinorityStaysOk, 0, Rule::Minority),
     (Sabotage::RejoinsAtOnce, 3, Rule::Rejoin),
     (Sabotage::WritableAtOnce, 0, Rule::Restart),
-    (Sabotage::ImportKeepsEpoch, 1, Rule::Stray),
+    (Sabotage::ImportKeepsEpoch, 1, Rule::Newest),
     (Sabotage::SourceKeepsSlot, 1, Rule::Assigned),
     (Sabotage::TakeoverKeepsEpoch, 1, Rule::OneWriter),
+    (Sabotage::ManualFailoverDoesNotWait, 23, Rule::InStep),
     (Sabotage::ManualFailoverDoesNotPause, 2, Rule::InStep),
     (Sabotage::BanIgnored, 4, Rule::Ban),
+    (Sabotage::AnyIdIsTaken, 16, Rule::Identity),
+    (Sabotage::HandshakesStay, 75, Rule::OneView),
 ];
 
-/// Bugs of which no seed is known that shows them: they have not been looked for long enough to say that they can't be seen.
-const NOT_FOUND: [Sabotage; 12] = [
+/// Bugs that no history by chance shows, and why. Most of them are shown by one that is made by hand (`src/double/gossip/tests/sabotaged.rs`).
+const LEFT_OUT: [Sabotage; 7] = [
+    // Whoever has no slots does not vote in the first place.
+    Sabotage::AnyVoteCounts,
+    // All agree on a master without slots, and its keys are taken away: no rule is against it.
+    Sabotage::DeposedStaysMaster,
+    // The owner of the slots says so itself, as soon as it can be reached.
+    Sabotage::StaleNotCorrected,
+    // They need two things within a moment of each other, and no seed below 300 that was tried has them.
     Sabotage::OldEpochGetsVote,
     Sabotage::VoteForgottenAtRestart,
-    Sabotage::AnyVoteCounts,
-    Sabotage::OldDataFailsOver,
-    Sabotage::CollisionsStay,
-    Sabotage::StaleNotCorrected,
-    Sabotage::DeposedStaysMaster,
     Sabotage::LostKeysStay,
-    Sabotage::ManualFailoverDoesNotWait,
-    Sabotage::AnyIdIsTaken,
-    Sabotage::HandshakesStay,
     Sabotage::ResetKeepsSlots,
 ];
 
@@ -84,7 +88,7 @@ fn bugs_are_seen() {
 #[test]
 fn every_bug_is_named_once() {
     let shown = SHOWN.iter().map(|(bug, ..)| *bug);
-    let all: Vec<Sabotage> = shown.chain(NOT_FOUND).collect();
+    let all: Vec<Sabotage> = shown.chain(LEFT_OUT).collect();
     assert_eq!(all.len(), Sabotage::ALL.len(), "none is named twice");
     let named: BTreeSet<Sabotage> = all.into_iter().collect();
     assert_eq!(named, Sabotage::ALL.into_iter().collect());

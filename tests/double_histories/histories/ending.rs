@@ -316,10 +316,9 @@ impl Player {
                         .any(|line| line.starts_with(&format!("I have keys for slot {slot},")))
                 };
                 let number = slot.to_string();
-                // What a node has that an operator made a master of no slots is the copy of its master's data, and nobody takes it away.
-                let is_copy = self.watch().nodes[node].took_over_nothing;
+                let is_explained = self.has_others_keys(node) || self.inherited(slot, node);
                 if belongs
-                    || is_copy
+                    || is_explained
                     || self
                         .cluster
                         .run(node, ["CLUSTER", "COUNTKEYSINSLOT", &number])
@@ -338,6 +337,29 @@ impl Player {
                 );
             }
         }
+    }
+
+    /// Whether a node, or the master whose data it has, has keys that are not its own and that nobody takes away.
+    fn has_others_keys(&self, node: usize) -> bool {
+        let nodes = &self.watch().nodes;
+        let master = nodes[node].master_of.unwrap_or(node);
+        nodes[node].has_others_keys || nodes[master].has_others_keys
+    }
+
+    /// Whether a node, or the master whose data it has, has taken the place of one to which this slot was being moved, without having heard of that: it has the keys that were there already.
+    fn inherited(&self, slot: Slot, node: usize) -> bool {
+        let watcher = self.watch();
+        let mut bearers: BTreeSet<usize> = BTreeSet::new();
+        for promotion in &watcher.promotions {
+            let bears = promotion.before.is_some_and(|before| {
+                self.targets.contains(&(slot, before)) || bearers.contains(&before)
+            });
+            if bears && !promotion.slots.contains(slot) {
+                bearers.insert(promotion.node);
+            }
+        }
+        let master = watcher.nodes[node].master_of.unwrap_or(node);
+        bearers.contains(&node) || bearers.contains(&master)
     }
 
     fn nothing_is_lost(&mut self) {
@@ -377,15 +399,22 @@ impl Player {
     fn is_explained(&self, slot: Slot, at: u64, by: usize) -> bool {
         let watcher = self.watch();
         let promoted = watcher.promotions.iter().any(|promotion| {
-            let concerns = promotion.slots.contains(slot) || promotion.before == Some(by);
+            // What was carried to a slot's target is with that one, and its replica may not have it yet.
+            let was_target = |before| self.targets.contains(&(slot, before));
+            let concerns = promotion.slots.contains(slot)
+                || promotion.before == Some(by)
+                || promotion.before.is_some_and(was_target);
             concerns
                 && (promotion.at >= at || promotion.node != by)
                 && (!promotion.in_step || promotion.troubled)
         });
+        let rival = watcher.rivals.get(&by);
         promoted
-            || self
-                .reasons
-                .iter()
-                .any(|reason| reason.at >= at && reason.slots.contains(slot))
+            || rival.is_some_and(|slots| slots.contains(slot))
+            || self.reasons.iter().any(|reason| {
+                let then = reason.at.is_none_or(|moment| moment >= at);
+                let there = reason.by.is_none_or(|node| node == by);
+                then && there && reason.slots.contains(slot)
+            })
     }
 }

@@ -1,8 +1,8 @@
 //! What clients and operators do.
 
-use super::cluster::{NodeId, Reply, Slot};
+use super::cluster::{NodeId, Reply, Slot, SlotSet};
 use super::event::{How, key_name};
-use super::player::{Move, Player, Write};
+use super::player::{Move, Player, Reason, Write};
 use super::rule::Rule;
 use super::slot_of;
 
@@ -117,6 +117,7 @@ impl Player {
                 .is_ok()
             {
                 self.moves.insert(key, Move { from, to });
+                self.targets.insert((slot, to));
             } else {
                 self.run(to, &["CLUSTER", "SETSLOT", &number, "STABLE"]);
             }
@@ -165,7 +166,11 @@ impl Player {
         }
         let target = self.cluster.id(to).to_string();
         self.moves.remove(&key);
+        self.note_usurped(slot, from, to);
         let taken = self.run(to, &["CLUSTER", "SETSLOT", &number, "NODE", &target]);
+        if taken.is_ok() {
+            self.claims_by_newest(to);
+        }
         if taken.is_ok()
             && self
                 .run(from, &["CLUSTER", "SETSLOT", &number, "NODE", &target])
@@ -185,6 +190,38 @@ impl Player {
                 );
             }
         }
+    }
+
+    fn claims_by_newest(&mut self, to: usize) {
+        let newer = self.cluster.look(move |look| {
+            let own = look.epoch(to);
+            (0..look.len())
+                .find(|other| look.sees_epoch(to, *other).is_some_and(|epoch| epoch > own))
+        });
+        if let Some(other) = newer {
+            let proof = format!(
+                "assert!(cluster.look(|look| look.epoch({to}) >= look.sees_epoch({to}, {other}).unwrap()));"
+            );
+            let what = format!(
+                "node {to} was assigned a slot that it has imported, and claims it by an epoch that is older than node {other}'s"
+            );
+            self.watch().broken(Rule::Newest, what, proof);
+        }
+    }
+
+    /// Somebody else has come to serve a slot while it was being moved, which neither end of the move has heard of: what he acknowledges until he hears that it was assigned to the target is lost.
+    fn note_usurped(&mut self, slot: Slot, from: usize, to: usize) {
+        let others: Vec<usize> = self.cluster.look(move |look| {
+            let all = (0..look.len()).filter(|node| *node != from && *node != to);
+            all.filter(|node| look.is_master(*node) && look.owner(*node, slot) == Some(*node))
+                .collect()
+        });
+        let slots: SlotSet = std::iter::once(slot).collect();
+        self.reasons.extend(others.into_iter().map(|node| Reason {
+            at: None,
+            by: Some(node),
+            slots: slots.clone(),
+        }));
     }
 
     pub fn meet(&mut self, node: usize, to: usize) {

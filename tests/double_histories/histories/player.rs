@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::cluster::{NodeId, Reply, SlotSet};
+use super::cluster::{NodeId, Reply, Slot, SlotSet};
 use super::double::Cluster;
 use super::event::{Event, History, KEYS, key_name};
 use super::rule::Violation;
@@ -24,7 +24,10 @@ pub struct Write {
 /// Something that may have cost writes that were acknowledged before.
 #[derive(Debug, Clone)]
 pub struct Reason {
-    pub at: u64,
+    /// The moment before which they were acknowledged; `None`: whenever.
+    pub at: Option<u64>,
+    /// By whom they were; `None`: by whomever.
+    pub by: Option<usize>,
     pub slots: SlotSet,
 }
 
@@ -63,6 +66,8 @@ pub struct Player {
     /// Ids that are no more, of nodes that were reset while nobody was told.
     pub ghosts: Vec<(usize, NodeId)>,
     pub moves: BTreeMap<u8, Move>,
+    /// Which slots were ever opened to be moved, and to whom.
+    pub targets: BTreeSet<(Slot, usize)>,
     pub acknowledged: BTreeMap<u8, Write>,
     /// How many values were written, acknowledged or not.
     pub(super) values: u64,
@@ -93,6 +98,7 @@ impl Player {
             unsure: BTreeSet::new(),
             ghosts: Vec::new(),
             moves: BTreeMap::new(),
+            targets: BTreeSet::new(),
             acknowledged: BTreeMap::new(),
             values: 0,
             reasons: Vec::new(),
@@ -235,7 +241,11 @@ impl Player {
             }
         }
         let at = self.watch().now();
-        self.reasons.push(Reason { at, slots });
+        self.reasons.push(Reason {
+            at: Some(at),
+            by: None,
+            slots,
+        });
     }
 
     async fn event(&mut self, event: &Event) {

@@ -35,6 +35,8 @@ pub enum Rule {
     InStep,
     /// A slot that was assigned to another node is not this node's any more.
     Assigned,
+    /// Whoever is assigned a slot that it has imported claims it by the greatest epoch that it knows.
+    Newest,
     /// A node that was reset has no slots and knows nobody.
     Reset,
     /// A node that was forgotten is not brought back for a minute.

@@ -54,8 +54,11 @@ pub struct Seen {
     pub pauses_until: u64,
     /// Whom it took for unwell.
     pub(super) unwell: Vec<usize>,
-    /// An operator has made it a master in the place of one that served nothing: it has its data, and no slots.
-    pub(super) took_over_nothing: bool,
+    /// Its link to its master was up since it follows that one: it has that one's data, and not another's.
+    pub(super) has_synced: bool,
+    /// It has keys of slots that it does not serve, and nobody takes them away. It has become a master in the place of one that served nothing, by an operator's word; or of one that it had come to follow
+    /// and whose data it did not have yet: Redis counts the age of a replica's data from when its last link broke, to whomever that was. Or it has taken the place of such a master.
+    pub(super) has_others_keys: bool,
     /// When it voted about a master since it was started.
     pub(super) voted: BTreeMap<usize, u64>,
 }
@@ -92,6 +95,8 @@ pub struct Watcher {
     pub promotions: Vec<Promotion>,
     /// Elections that an operator has asked for: whose, and in which epoch. Their requests are for votes against masters that are well, however late they come.
     pub(super) forced: BTreeSet<(usize, u64)>,
+    /// Masters that served slots which another one served in the same epoch, since an operator had one of them take an epoch without votes.
+    pub(super) rivals: BTreeMap<usize, SlotSet>,
     /// Who won which epoch.
     pub(super) winners: BTreeMap<u64, usize>,
     /// Epochs that were taken without votes.
@@ -121,6 +126,7 @@ impl Watcher {
             violation: None,
             promotions: Vec::new(),
             forced: BTreeSet::new(),
+            rivals: BTreeMap::new(),
             winners: BTreeMap::new(),
             bumped: BTreeSet::new(),
             held: BTreeMap::new(),
@@ -215,6 +221,8 @@ impl Watcher {
                     && look.is_master(other)
                     && self.faults.are_joined(node, other)
             });
+        let copied = self.nodes[node].master_of;
+        let copies = copied.is_some_and(|master| self.nodes[master].has_others_keys);
         let seen = &mut self.nodes[node];
         seen.id = look.id(node);
         if running && !seen.running {
@@ -227,13 +235,14 @@ impl Watcher {
         let was_replica = !seen.master;
         seen.master = look.is_master(node);
         if seen.master {
-            if was_replica && !look.serves(node) && seen.asked.is_some() {
-                seen.took_over_nothing = true;
+            if was_replica {
+                let takes_nothing = seen.asked.is_some() && !look.serves(node);
+                seen.has_others_keys = takes_nothing || !seen.has_synced || copies;
             }
             seen.master_until = now;
             seen.asked = seen.asked.filter(|_| seen.epoch == look.epoch(node));
         } else {
-            seen.took_over_nothing = false;
+            seen.has_others_keys = false;
             seen.pauses_until = 0;
             seen.joined_at = None;
         }
@@ -248,6 +257,7 @@ impl Watcher {
         }
         seen.linked = linked;
         seen.was_linked |= linked;
+        seen.has_synced = linked || (seen.has_synced && seen.master_of == master_of);
         seen.master_of = master_of;
         if silent && seen.silent_since.is_none() {
             seen.silent_since = Some(now);
@@ -339,13 +349,19 @@ impl Watcher {
             .collect();
         for (index, (one, epoch)) in writers.iter().enumerate() {
             for (other, theirs) in &writers[index + 1..] {
-                if epoch != theirs
-                    || self.bumped.contains(&(*one, *epoch))
-                    || self.bumped.contains(&(*other, *epoch))
-                {
+                if epoch != theirs {
                     continue;
                 }
                 let both = look.slot_set(*one).intersection(&look.slot_set(*other));
+                if self.bumped.contains(&(*one, *epoch)) || self.bumped.contains(&(*other, *epoch))
+                {
+                    // An epoch that was taken without votes may be somebody else's too. One of them will take another, and what the other has acknowledged is lost.
+                    for node in [*one, *other] {
+                        let slots = self.rivals.entry(node).or_default();
+                        *slots = slots.union(&both);
+                    }
+                    continue;
+                }
                 if !both.is_empty() {
                     self.broken(
                         Rule::OneWriter,
@@ -449,7 +465,8 @@ impl Seen {
             paused_offset: None,
             pauses_until: 0,
             unwell: Vec::new(),
-            took_over_nothing: false,
+            has_synced: look.is_linked(node),
+            has_others_keys: false,
             voted: BTreeMap::new(),
         }
     }

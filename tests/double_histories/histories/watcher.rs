@@ -340,15 +340,15 @@ impl Watcher {
     }
 
     fn one_writer(&mut self, look: &Look<'_>) {
-        let writers: Vec<(usize, u64)> = self
+        let masters: Vec<(usize, u64)> = self
             .nodes
             .iter()
             .enumerate()
-            .filter(|(_, seen)| seen.running && seen.master && seen.ok)
+            .filter(|(_, seen)| seen.running && seen.master)
             .map(|(at, seen)| (at, seen.epoch))
             .collect();
-        for (index, (one, epoch)) in writers.iter().enumerate() {
-            for (other, theirs) in &writers[index + 1..] {
+        for (index, (one, epoch)) in masters.iter().enumerate() {
+            for (other, theirs) in &masters[index + 1..] {
                 if epoch != theirs {
                     continue;
                 }
@@ -362,7 +362,7 @@ impl Watcher {
                     }
                     continue;
                 }
-                if !both.is_empty() {
+                if !both.is_empty() && self.nodes[*one].ok && self.nodes[*other].ok {
                     self.broken(
                         Rule::OneWriter,
                         format!("nodes {one} and {other} both accept writes for {} slots in epoch {epoch}", both.len()),

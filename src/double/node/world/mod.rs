@@ -327,6 +327,8 @@ impl World {
         let mut server = server.borrow_mut();
         server.settle_view();
         let mut wires = std::mem::take(&mut server.wires);
+        // A node may open a link to itself, and is asked for its address then.
+        drop(server);
         if wires.is_empty() {
             return;
         }
@@ -334,7 +336,11 @@ impl World {
             self.carry(place, wire);
         }
         // What they were in is used again.
-        server.wires = wires;
+        let server = self.untouched(place);
+        let mut server = server.borrow_mut();
+        if server.wires.is_empty() {
+            server.wires = wires;
+        }
     }
 
     fn carry(&mut self, from: usize, wire: Wire) {

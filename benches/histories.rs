@@ -138,7 +138,7 @@ fn main() -> ExitCode {
 
 fn one(seed: u64, options: &Options, sum: &Mutex<Sum>, stop: &AtomicUsize) {
     let history = History::of(seed);
-    let twice = seed % TWICE == 0;
+    let twice = seed.is_multiple_of(TWICE);
     let outcome = play(&history, &|_| {}, twice || options.print);
     if options.print {
         println!("{history}\n{}", outcome.record);

@@ -59,7 +59,7 @@ const LEFT_OUT: [Sabotage; 7] = [
     Sabotage::DeposedStaysMaster,
     // The owner of the slots says so itself, as soon as it can be reached.
     Sabotage::StaleNotCorrected,
-    // They need two things within a moment of each other, and no seed below 300 that was tried has them.
+    // They need two things within a moment of each other, and none of the first 60 seeds has them.
     Sabotage::OldEpochGetsVote,
     Sabotage::VoteForgottenAtRestart,
     Sabotage::LostKeysStay,

@@ -318,8 +318,7 @@ impl Watcher {
     }
 
     fn see_promotions(&mut self, before: &[Seen], look: &Look<'_>, now: u64) {
-        for node in 0..look.len() {
-            let old = &before[node];
+        for (node, old) in before.iter().enumerate() {
             if old.master || !self.nodes[node].master || !look.serves(node) {
                 continue;
             }
@@ -340,15 +339,15 @@ impl Watcher {
     }
 
     fn one_writer(&mut self, look: &Look<'_>) {
-        let writers: Vec<(usize, u64)> = self
+        let masters: Vec<(usize, u64)> = self
             .nodes
             .iter()
             .enumerate()
-            .filter(|(_, seen)| seen.running && seen.master && seen.ok)
+            .filter(|(_, seen)| seen.running && seen.master)
             .map(|(at, seen)| (at, seen.epoch))
             .collect();
-        for (index, (one, epoch)) in writers.iter().enumerate() {
-            for (other, theirs) in &writers[index + 1..] {
+        for (index, (one, epoch)) in masters.iter().enumerate() {
+            for (other, theirs) in &masters[index + 1..] {
                 if epoch != theirs {
                     continue;
                 }
@@ -362,7 +361,7 @@ impl Watcher {
                     }
                     continue;
                 }
-                if !both.is_empty() {
+                if !both.is_empty() && self.nodes[*one].ok && self.nodes[*other].ok {
                     self.broken(
                         Rule::OneWriter,
                         format!("nodes {one} and {other} both accept writes for {} slots in epoch {epoch}", both.len()),
@@ -376,7 +375,7 @@ impl Watcher {
     }
 
     fn minority(&mut self, look: &Look<'_>, before: &[Seen], now: u64) {
-        for node in 0..look.len() {
+        for (node, old) in before.iter().enumerate() {
             let seen = self.nodes[node].clone();
             let writes = seen.running && seen.master && seen.ok && look.serves(node);
             if !writes {
@@ -394,7 +393,7 @@ impl Watcher {
                 );
             }
             let rejoin = self.timeout.clamp(500_000, 5_000_000) - 250_000;
-            if !before[node].ok && seen.joined_at.is_some_and(|at| now < at + rejoin) {
+            if !old.ok && seen.joined_at.is_some_and(|at| now < at + rejoin) {
                 self.broken(
                     Rule::Rejoin,
                     format!("node {node} accepts writes as soon as it reaches other masters again"),

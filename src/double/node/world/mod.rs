@@ -327,16 +327,20 @@ impl World {
         let mut server = server.borrow_mut();
         server.settle_view();
         let mut wires = std::mem::take(&mut server.wires);
+        // A node may open a link to itself, and is asked for its address then.
+        drop(server);
         if wires.is_empty() {
             return;
         }
-        // A node may be sent to itself, and is looked at to see that.
-        drop(server);
         for wire in wires.drain(..) {
             self.carry(place, wire);
         }
         // What they were in is used again.
-        self.server(place).borrow_mut().wires = wires;
+        let server = self.untouched(place);
+        let mut server = server.borrow_mut();
+        if server.wires.is_empty() {
+            server.wires = wires;
+        }
     }
 
     fn carry(&mut self, from: usize, wire: Wire) {

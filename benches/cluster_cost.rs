@@ -16,7 +16,7 @@ const START: Duration = Duration::from_millis(10);
 /// From the death of a master until its replica has taken over.
 const PROMOTED: Duration = Duration::from_millis(20);
 /// How many times the cost of 6 nodes 60 may have.
-const TIMES: f64 = 60.0;
+const TIMES: f64 = 15.0;
 /// By how much a process may grow, in bytes.
 const MEMORY: u64 = 20 * 1024 * 1024;
 /// The word by which this program starts itself for the measurement of memory.

@@ -311,9 +311,12 @@ impl Player {
                 continue;
             };
             for node in self.members.clone() {
-                let belongs = self
-                    .cluster
-                    .look(move |look| node == owner || look.master_of(node) == Some(owner));
+                // What a replica of a replica has is what it had when its master became one: see the look at links.
+                let belongs = self.cluster.look(move |look| {
+                    let master = look.master_of(node);
+                    let is_in_chain = master.is_some_and(|master| !look.is_master(master));
+                    node == owner || master == Some(owner) || is_in_chain
+                });
                 let named = || {
                     self.cluster
                         .log(node)

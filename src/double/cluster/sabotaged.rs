@@ -31,7 +31,7 @@ const SHOWN: [(Sabotage, u64, Rule); 29] = [
     (Sabotage::PromotedWithoutSlots, 0, Rule::Majority),
     (Sabotage::OldDataFailsOver, 11, Rule::FreshData),
     (Sabotage::RankIgnored, 2, Rule::Rank),
-    (Sabotage::OldClaimsTaken, 0, Rule::OneView),
+    (Sabotage::OldClaimsTaken, 0, Rule::Owned),
     (Sabotage::NewClaimsIgnored, 0, Rule::OneView),
     (Sabotage::CollisionsStay, 78, Rule::OneView),
     (Sabotage::FailWithoutQuorum, 2, Rule::Quorum),

@@ -202,13 +202,16 @@ fn free_port() -> u16 {
 /// How long the calls take, in seconds.
 fn calls(program: &[&str], addresses: &[SocketAddr]) -> f64 {
     let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    let run = |args: &[&str]| {
-        let output = Command::new(program[0])
+    let call = |args: &[&str]| {
+        Command::new(program[0])
             .args(&program[1..])
             .args(args)
             .stdin(Stdio::null())
             .output()
-            .expect("redis-cli starts");
+            .expect("redis-cli starts")
+    };
+    let run = |args: &[&str]| {
+        let output = call(args);
         assert!(
             output.status.success(),
             "{args:?}: {}{}",
@@ -250,6 +253,10 @@ fn calls(program: &[&str], addresses: &[SocketAddr]) -> f64 {
         SLOTS,
         "--cluster-yes",
     ]);
-    run(&["--cluster", "check", &all[0]]);
+    // Nodes hear of the last slots a moment later; until then they do not agree.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !call(&["--cluster", "check", &all[0]]).status.success() {
+        assert!(Instant::now() < deadline, "the nodes do not agree");
+    }
     started.elapsed().as_secs_f64()
 }

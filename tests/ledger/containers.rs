@@ -5,15 +5,16 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use labrunner::admin::{Shape, create};
-use labrunner::app::ledger::{Entry, Ledger, LedgerSettings, schema};
-use labrunner::app::request::{CreateEvent, OperationId, ReservationId, Reserve, Wanted};
-use labrunner::app::{AppError, EventId, Refusal, Seat, Settings, Store};
+use labrunner::app::ledger::{Ledger, LedgerSettings, schema};
+use labrunner::app::request::{CreateEvent, OperationId, Reserve, Wanted};
+use labrunner::app::{AppError, Refusal, Seat, Settings, Store};
 use labrunner::cluster::{Endpoint, NodeName};
 use labrunner::resp::{Address, AddressBook, Client};
 use testcontainers::core::{ContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt};
 
+use crate::ledger::{entry, event};
 use crate::place::{LONG, MINUTE, settle};
 use crate::refusal_of;
 use crate::support::{may_run, skip};
@@ -83,30 +84,17 @@ async fn a_ledger_in_a_container_keeps_what_it_has_committed() {
     let of_first = settings().await;
     schema::up(&Ledger::open(&of_first).unwrap()).await.unwrap();
     let ledger = Ledger::connect(&of_first).await.unwrap();
-    let event = EventId::random();
-    let request = CreateEvent {
-        name: "Test".parse().unwrap(),
-        seats: 10,
-        on_slots: None,
-    };
-    let operation = OperationId::random();
-    let made = ledger.create_event(&event, &request, &operation, 0);
-    assert!(made.await.unwrap());
-    let entry = |seat: u32| Entry {
-        event: event.clone(),
-        reservation: ReservationId::random(),
-        user: "ann".parse().unwrap(),
-        seats: vec![Seat::at(seat)],
-        token: 1,
-        operation: OperationId::random(),
-    };
-    let first = entry(0);
+    let event = event(&ledger, 10).await;
+    let first = entry(&event, "ann", 1, &[0]);
     ledger.confirm(&first).await.unwrap();
 
     // It would wait for its clients; after a second it is killed.
     container.stop_with_timeout(Some(1)).await.unwrap();
     let away = Ledger::open(&crate::impatient(&of_first.url)).unwrap();
-    let error = away.confirm(&entry(1)).await.unwrap_err();
+    let error = away
+        .confirm(&entry(&event, "ann", 1, &[1]))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), "ledger_unreachable", "{error}");
 
     container.start().await.unwrap();

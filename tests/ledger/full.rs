@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use labrunner::app::ledger::{Entry, Ledger, LedgerSettings, schema};
-use labrunner::app::request::{CreateEvent, OperationId, ReservationId};
-use labrunner::app::{AppError, EventId, Seat};
+use labrunner::app::request::{OperationId, ReservationId};
+use labrunner::app::{AppError, Seat};
 use labrunner::backend::postgres::{Options, Server};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
+use crate::ledger::event;
 use crate::support::{may_run, skip};
 
 /// A file system of its own, in memory.
@@ -78,15 +79,7 @@ async fn a_full_disk_is_told_and_nothing_is_half_done() {
         let move_it = format!("ALTER TABLE {table} SET TABLESPACE small");
         connection.execute(AssertSqlSafe(move_it)).await.unwrap();
     }
-    let event = EventId::random();
-    let request = CreateEvent {
-        name: "Test".parse().unwrap(),
-        seats: 5000,
-        on_slots: None,
-    };
-    let operation = OperationId::random();
-    let made = ledger.create_event(&event, &request, &operation, 0);
-    assert!(made.await.unwrap());
+    let event = event(&ledger, 5000).await;
     connection
         .execute("CREATE TABLE filler (x text) TABLESPACE small")
         .await

@@ -16,7 +16,8 @@ use crate::databases::Database;
 use crate::{impatient, refusal_of};
 
 /// An event with so many seats.
-async fn event(ledger: &Ledger, seats: u32) -> EventId {
+/// An event in the ledger; asked for twice under one id, it is one.
+pub async fn event(ledger: &Ledger, seats: u32) -> EventId {
     let event = EventId::random();
     let request = CreateEvent {
         name: "Test".parse().unwrap(),
@@ -34,7 +35,8 @@ async fn event(ledger: &Ledger, seats: u32) -> EventId {
     event
 }
 
-fn entry(event: &EventId, user: &str, token: u64, seats: &[u32]) -> Entry {
+/// A sale of these seats.
+pub fn entry(event: &EventId, user: &str, token: u64, seats: &[u32]) -> Entry {
     Entry {
         event: event.clone(),
         reservation: ReservationId::random(),

@@ -89,6 +89,14 @@ impl Place {
         self.store.reserve(&request).await.unwrap()
     }
 
+    /// The event's first seat is held and sold, to this user.
+    pub async fn sell(&self, event: &EventId, user: &str) -> Held {
+        let held = self.reserve(event, user, &[0], MINUTE).await;
+        let request = settle(event, &held, user);
+        self.through.confirm(&request).await.unwrap();
+        held
+    }
+
     /// The node that has the event's slot.
     pub fn master(&self, event: &EventId) -> usize {
         let slot = event.slot();

@@ -51,12 +51,7 @@ async fn what_is_confirmed_is_in_both_and_so_is_what_is_cancelled() {
     let counted = place.store.availability(&event).await.unwrap();
     assert_eq!((counted.free, counted.held, counted.sold), (4, 0, 0));
     // The seats can be sold again.
-    let next = place.reserve(&event, "cem", &[0], MINUTE).await;
-    place
-        .through
-        .confirm(&settle(&event, &next, "cem"))
-        .await
-        .unwrap();
+    place.sell(&event, "cem").await;
     place.agree(&event).await;
 }
 
@@ -140,12 +135,7 @@ async fn what_redis_was_not_told_is_told_by_a_repair() {
         .execute("UPDATE outbox SET due_at = now() WHERE done_at IS NULL")
         .await
         .unwrap();
-    let next = place.reserve(&event, "cem", &[0], MINUTE).await;
-    place
-        .through
-        .confirm(&settle(&event, &next, "cem"))
-        .await
-        .unwrap();
+    place.sell(&event, "cem").await;
     place.agree(&event).await;
 }
 
@@ -274,13 +264,9 @@ async fn tokens_grow_again_after_a_failover_that_forgot_some() {
     assert!(place.cluster.until(LONG, |look| look.is_settled()).await);
     place.cluster.partition(&[&[place.master(&event)]]);
     for _ in 0..3 {
-        let held = place.reserve(&event, "ann", &[0], MINUTE).await;
-        let through = &place.through;
-        through
-            .confirm(&settle(&event, &held, "ann"))
-            .await
-            .unwrap();
-        through.cancel(&settle(&event, &held, "ann")).await.unwrap();
+        let held = place.sell(&event, "ann").await;
+        let cancelled = place.through.cancel(&settle(&event, &held, "ann")).await;
+        cancelled.unwrap();
     }
     place.fail_over(&event).await;
     place.cluster.heal();
@@ -295,13 +281,7 @@ async fn tokens_grow_again_after_a_failover_that_forgot_some() {
         .cancel(&settle(&event, &held, "ben"))
         .await
         .unwrap();
-    let held = place.reserve(&event, "ben", &[0], MINUTE).await;
-    assert_eq!(held.token, 4);
-    place
-        .through
-        .confirm(&settle(&event, &held, "ben"))
-        .await
-        .unwrap();
+    assert_eq!(place.sell(&event, "ben").await.token, 4);
     place.agree(&event).await;
 }
 

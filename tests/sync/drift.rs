@@ -1,12 +1,12 @@
 //! Every kind of difference, made by hand: all found, all repaired, and live holds left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use labrunner::app::EventId;
 use labrunner::app::answer::Held;
 use labrunner::app::patterns::Reconcile;
-use labrunner::app::patterns::reconcile::{Asked, Drift, Outcome};
+use labrunner::app::patterns::reconcile::{Asked, Drift, Outcome, Report};
 use serde_json::{Value, json};
 use sqlx::Executor;
 
@@ -156,6 +156,19 @@ impl Scene {
     }
 }
 
+/// Repairs as soon as the lock of one that was killed has ended.
+async fn repaired_after_the_lock(reconcile: &Reconcile) -> Report {
+    let until = Instant::now() + MINUTE;
+    loop {
+        match reconcile.run(&asked(true)).await {
+            Ok(report) => return report,
+            Err(error) => assert_eq!(error.kind(), "locked"),
+        }
+        assert!(Instant::now() < until, "the lock does not end");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 fn asked(repair: bool) -> Asked {
     Asked {
         repair,
@@ -282,15 +295,7 @@ async fn two_never_repair_at_once_and_one_that_was_killed_is_followed_by_the_nex
     assert_eq!(kind_of(reconcile.run(&asked(true)).await), "locked");
     killed.abort();
     assert!(killed.await.unwrap_err().is_cancelled());
-    let until = std::time::Instant::now() + MINUTE;
-    let report = loop {
-        match reconcile.run(&asked(true)).await {
-            Ok(report) => break report,
-            Err(error) => assert_eq!(error.kind(), "locked"),
-        }
-        assert!(std::time::Instant::now() < until, "the lock does not end");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+    let report = repaired_after_the_lock(&reconcile).await;
     assert_eq!(report.outcome, Outcome::Repaired);
     assert_eq!(report.found.len(), 4);
     let tokens = "SELECT count(DISTINCT lock_token) FROM reconciliation_runs WHERE repairs";
@@ -359,15 +364,7 @@ async fn one_that_is_killed_in_the_middle_of_its_repair_leaves_the_rest_to_the_n
     place.agree(&first.event).await;
     other.rollback().await.unwrap();
 
-    let until = std::time::Instant::now() + MINUTE;
-    let report = loop {
-        match reconcile.run(&asked(true)).await {
-            Ok(report) => break report,
-            Err(error) => assert_eq!(error.kind(), "locked"),
-        }
-        assert!(std::time::Instant::now() < until, "the lock does not end");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+    let report = repaired_after_the_lock(&reconcile).await;
     assert_eq!(report.outcome, Outcome::Repaired);
     assert!(
         report

@@ -240,28 +240,10 @@ impl Player {
             {
                 continue;
             }
-            let (id, port) = (
-                self.cluster.id(owner).to_string(),
-                (7001 + owner).to_string(),
-            );
+            let id = self.cluster.id(owner).to_string();
             let name = key_name(key);
             self.run(node, &["CLUSTER", "SETSLOT", &number, "IMPORTING", &id]);
-            if !self
-                .run(
-                    node,
-                    &[
-                        "MIGRATE",
-                        "127.0.0.1",
-                        &port,
-                        "",
-                        "0",
-                        "5000",
-                        "KEYS",
-                        &name,
-                    ],
-                )
-                .is_ok()
-            {
+            if !self.migrate(node, owner, &name).is_ok() {
                 self.line(format!("cluster.run_asking({node}, [\"DEL\", {name:?}]);"));
                 self.cluster.run_asking(node, ["DEL", &name]);
             }

@@ -126,20 +126,7 @@ impl Player {
 
     pub fn carry(&mut self, key: u8) {
         if let Some(open) = self.moves.get(&key).copied() {
-            let port = (7001 + open.to).to_string();
-            self.run(
-                open.from,
-                &[
-                    "MIGRATE",
-                    "127.0.0.1",
-                    &port,
-                    "",
-                    "0",
-                    "5000",
-                    "KEYS",
-                    &key_name(key),
-                ],
-            );
+            self.migrate(open.from, open.to, &key_name(key));
         }
     }
 

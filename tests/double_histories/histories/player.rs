@@ -200,6 +200,13 @@ impl Player {
         self.cluster.run(node, words)
     }
 
+    /// Carries a key to another node.
+    pub(super) fn migrate(&mut self, from: usize, to: usize, key: &str) -> Reply {
+        let port = (7001 + to).to_string();
+        let words = ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS", key];
+        self.run(from, &words)
+    }
+
     pub(super) fn run_asking(&mut self, node: usize, words: &[&str]) -> Reply {
         self.line(format!("cluster.run_asking({node}, {words:?});"));
         self.cluster.run_asking(node, words)

@@ -9,6 +9,7 @@
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use labrunner::cluster::Reply;
 use labrunner::double::{Clock, Cluster};
 
 /// From `start()` until all are `ok`.
@@ -79,7 +80,11 @@ async fn main() -> ExitCode {
     let mut costs = Vec::new();
     for masters in [3, 30] {
         let cost = median(options.rounds, || second_of(masters, options.seconds)).await;
-        println!("a second of {} idle nodes: {cost:.1?}", masters * 2);
+        let messages = messages_of(masters).await;
+        println!(
+            "a second of {} idle nodes: {cost:.1?}, {messages:.0} messages",
+            masters * 2
+        );
         costs.push(cost);
     }
     let times = costs[1].as_secs_f64() / costs[0].as_secs_f64();
@@ -123,6 +128,39 @@ async fn median<F: Future<Output = Duration>>(
 }
 
 async fn second_of(masters: usize, seconds: u64) -> Duration {
+    let cluster = idle(masters).await;
+    let begun = Instant::now();
+    cluster.advance(Duration::from_secs(seconds));
+    let cost = begun.elapsed() / seconds as u32;
+    assert!(cluster.look(|look| look.is_settled()), "it has stayed well");
+    cost
+}
+
+/// How many messages its nodes send each other in a second: the protocol has them ping more the more they are.
+async fn messages_of(masters: usize) -> f64 {
+    let cluster = idle(masters).await;
+    let sent = || -> u64 {
+        let of_node = |node| match cluster.run(node, ["CLUSTER", "INFO"]) {
+            Reply::Bulk(text) => String::from_utf8_lossy(&text)
+                .lines()
+                .find_map(|line| {
+                    line.strip_prefix("cluster_stats_messages_sent:")?
+                        .trim()
+                        .parse()
+                        .ok()
+                })
+                .unwrap_or(0),
+            _ => 0,
+        };
+        (0..cluster.len()).map(of_node).sum()
+    };
+    let before = sent();
+    cluster.advance(Duration::from_secs(20));
+    (sent() - before) as f64 / 20.0
+}
+
+/// A cluster without sockets that has been for some time.
+async fn idle(masters: usize) -> Cluster {
     let cluster = Cluster::builder()
         .masters(masters)
         .replicas(1)
@@ -134,11 +172,7 @@ async fn second_of(masters: usize, seconds: u64) -> Duration {
         .await
         .expect("a cluster without sockets always starts");
     cluster.advance(Duration::from_secs(20));
-    let begun = Instant::now();
-    cluster.advance(Duration::from_secs(seconds));
-    let cost = begun.elapsed() / seconds as u32;
-    assert!(cluster.look(|look| look.is_settled()), "it has stayed well");
-    cost
+    cluster
 }
 
 async fn started() -> Duration {

@@ -232,6 +232,7 @@ fn calls(program: &[&str], addresses: &[SocketAddr]) -> f64 {
         .chain(["--cluster-replicas", "1", "--cluster-yes"])
         .collect();
     run(&create);
+    let created = started.elapsed().as_secs_f64();
     let deadline = Instant::now() + Duration::from_secs(30);
     let agreed = || {
         let port = addresses[0].port().to_string();
@@ -241,6 +242,7 @@ fn calls(program: &[&str], addresses: &[SocketAddr]) -> f64 {
         assert!(Instant::now() < deadline, "the cluster is not well");
         std::thread::sleep(Duration::from_millis(10));
     }
+    let well = started.elapsed().as_secs_f64();
     run(&[
         "--cluster",
         "reshard",
@@ -253,10 +255,18 @@ fn calls(program: &[&str], addresses: &[SocketAddr]) -> f64 {
         SLOTS,
         "--cluster-yes",
     ]);
+    let moved = started.elapsed().as_secs_f64();
     // Nodes hear of the last slots a moment later; until then they do not agree.
     let deadline = Instant::now() + Duration::from_secs(30);
     while !call(&["--cluster", "check", &all[0]]).status.success() {
         assert!(Instant::now() < deadline, "the nodes do not agree");
     }
-    started.elapsed().as_secs_f64()
+    let all = started.elapsed().as_secs_f64();
+    println!(
+        "  created after {created:.2} s, well after {:.2} s, moved after {:.2} s, agreed after {:.2} s",
+        well - created,
+        moved - well,
+        all - moved
+    );
+    all
 }

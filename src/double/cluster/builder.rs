@@ -144,7 +144,10 @@ impl ClusterBuilder {
         let host = Host::start(clock.clone(), weather(&self.delay, self.loss), seed)?;
         let (masters, replicas, presents) = (self.masters, self.replicas, self.presents);
         let formed = host.with_world(move |world| {
-            world.go_back(PAST);
+            // Nodes that are in no cluster yet have no past: they are as servers that were just started.
+            if masters > 0 {
+                world.go_back(PAST);
+            }
             for newcomer in newcomers {
                 let place = world.add(newcomer)?;
                 world.at(place, |server| server.presents = presents);

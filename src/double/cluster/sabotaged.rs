@@ -22,10 +22,10 @@ const SEEDS: u64 = 300;
 const SHOWN: [(Sabotage, u64, Rule); 29] = [
     (Sabotage::VotesTwice, 35, Rule::OneVote),
     (Sabotage::LivingMasterVotedOut, 15, Rule::DueVote),
-    (Sabotage::StaleSlotsGetVote, 62, Rule::FreshVote),
+    (Sabotage::StaleSlotsGetVote, 80, Rule::FreshVote),
     (Sabotage::VoteForgotten, 35, Rule::OneVote),
     (Sabotage::EverybodyVotes, 0, Rule::OneVote),
-    (Sabotage::OneVoteIsEnough, 14, Rule::Majority),
+    (Sabotage::OneVoteIsEnough, 0, Rule::Majority),
     (Sabotage::ElectionKeepsEpoch, 0, Rule::OneWinner),
     (Sabotage::PromotionKeepsEpoch, 2, Rule::OneWriter),
     (Sabotage::PromotedWithoutSlots, 0, Rule::Majority),

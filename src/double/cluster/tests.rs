@@ -1,5 +1,7 @@
 //! The cluster as a whole.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -145,4 +147,97 @@ async fn a_partition_parts_the_views_and_healing_makes_them_one() {
     cluster.heal();
     let one = |look: &Look<'_>| look.master_of(0) == Some(3) && look.is_settled();
     assert!(cluster.until(Duration::from_secs(60), one).await);
+}
+
+/// Six nodes that know nobody are told of each other as redis-cli does it: how long it takes, in milliseconds, until all know all and who serves what.
+async fn coming_together(seed: u64) -> u64 {
+    let cluster = Cluster::builder()
+        .masters(0)
+        .nodes(6)
+        .seed(seed)
+        .clock(Clock::stepped())
+        .without_sockets()
+        .start()
+        .await
+        .unwrap();
+    // They are up for a while, each seed for another one.
+    cluster.advance(Duration::from_millis(1000 + seed * 37));
+    for (node, range) in [
+        (0, ["0", "5460"]),
+        (1, ["5461", "10922"]),
+        (2, ["10923", "16383"]),
+    ] {
+        let words = ["CLUSTER", "ADDSLOTSRANGE", range[0], range[1]];
+        assert_eq!(cluster.run(node, words), Reply::Status("OK".to_owned()));
+    }
+    for node in 0..6 {
+        let epoch = (node + 1).to_string();
+        cluster.run(node, ["CLUSTER", "SET-CONFIG-EPOCH", &epoch]);
+    }
+    for node in 1..6 {
+        cluster.run(node, ["CLUSTER", "MEET", "127.0.0.1", "7001"]);
+    }
+    for passed in (0..=10_000).step_by(10) {
+        let views: Vec<String> = (0..6)
+            .map(|node| text(cluster.run(node, ["CLUSTER", "NODES"])))
+            .collect();
+        let is_whole = |view: &String| {
+            view.lines().count() == 6
+                && !view.contains("handshake")
+                && ["0-5460", "5461-10922", "10923-16383"]
+                    .iter()
+                    .all(|range| view.contains(range))
+        };
+        if views.iter().all(is_whole) {
+            return passed;
+        }
+        cluster.advance(Duration::from_millis(10));
+    }
+    let all = (0..6).map(|node| text(cluster.run(node, ["CLUSTER", "NODES"])));
+    let last = all.collect::<Vec<_>>().join("\n");
+    panic!("seed {seed}: they do not come together: {last}");
+}
+
+#[tokio::test]
+async fn most_nodes_come_together_within_the_first_sleep_of_redis_cli() {
+    let mut took = Vec::new();
+    for seed in 0..40 {
+        took.push(coming_together(seed).await);
+    }
+    took.sort_unstable();
+    eprintln!("{took:?}");
+    // Whom a message tells of is chance, here as in Redis: a node that nobody told of another one waits for the next second's pings.
+    assert!(took[23] < 1000, "three of five need one sleep: {took:?}");
+    assert!(took[39] < 6000, "nobody waits for long: {took:?}");
+}
+
+#[tokio::test]
+async fn what_one_thing_brings_and_the_next_takes_away_is_seen() {
+    let cluster = Cluster::builder()
+        .seed(2)
+        .clock(Clock::stepped())
+        .without_sockets()
+        .node_timeout(Duration::from_secs(1))
+        .start()
+        .await
+        .unwrap();
+    // A node that was frozen has much to hear at one moment.
+    cluster.advance(Duration::from_secs(1));
+    cluster.freeze(3);
+    cluster.advance(Duration::from_millis(500));
+    cluster.thaw(3);
+    let looks = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&looks);
+    let clock = cluster.clock().clone();
+    let thawed = clock.now();
+    cluster
+        .until(Duration::from_secs(1), move |_| {
+            if clock.now() == thawed {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            false
+        })
+        .await;
+    let looks = looks.load(Ordering::Relaxed);
+    assert!(looks > 5, "it was looked at after each of them: {looks}");
 }

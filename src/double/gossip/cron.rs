@@ -8,17 +8,6 @@ use super::peer::PeerKey;
 use super::sabotage::Sabotage;
 use super::view::View;
 
-/// How working replicas are spread over the masters, as a replica that may move has to know it.
-#[derive(Debug, Clone, Copy, Default)]
-struct Replicas {
-    /// Masters that have lost all of theirs.
-    orphans: usize,
-    /// The most that one master has.
-    most: usize,
-    /// How many this node's master has.
-    mine: usize,
-}
-
 impl View {
     /// A tenth of a second has passed: `clusterCron`.
     pub fn tick(&mut self, around: &mut Around<'_>) {
@@ -27,16 +16,17 @@ impl View {
         if std::mem::take(&mut self.check_keys) {
             self.compare_keys_with_slots(around);
         }
-        self.see_to_links(around);
+        let due = self.due(around);
+        self.see_to_links(&due, around);
+        self.count_peers();
         if self.ticks.is_multiple_of(10) {
             self.ping_somebody(around);
         }
-        let mut replicas = Replicas::default();
         let mut suspicion = false;
-        for index in 0..self.order.len() {
-            let key = self.order[index];
-            suspicion |= self.look_after(key, &mut replicas, around);
+        for key in &due {
+            suspicion |= self.look_after(*key, around);
         }
+        self.done(due, around);
         let me = self.myself();
         if me.flags.replica
             && around.master_link == MasterLink::None
@@ -49,6 +39,7 @@ impl View {
         if self.myself().flags.replica {
             self.go_on_with_manual_failover(around);
             self.go_on_with_election(around);
+            let replicas = self.chores.replicas;
             if replicas.orphans > 0
                 && replicas.most >= 2
                 && replicas.mine == replicas.most
@@ -63,29 +54,22 @@ impl View {
     }
 
     /// Opens links that are missing, and gives up handshakes that were not answered.
-    fn see_to_links(&mut self, around: &Around<'_>) {
+    fn see_to_links(&mut self, due: &[PeerKey], around: &Around<'_>) {
         let now = around.now;
         let handshake = around.settings.node_timeout.max(1000);
-        self.suspected = 0;
-        let mut index = 0;
-        while let Some(&key) = self.order.get(index) {
-            let peer = &self.peers[usize::from(key.0)];
+        for &key in due {
+            let peer = self.peer(key);
             if key == self.me || peer.flags.no_address {
-                index += 1;
                 continue;
             }
-            self.suspected += usize::from(peer.flags.suspected);
             if peer.flags.handshake
                 && now - peer.since > handshake
                 && !self.sabotaged(Sabotage::HandshakesStay)
             {
                 self.remove(key);
-                continue;
-            }
-            if peer.link.is_none() {
+            } else if peer.link.is_none() {
                 self.open_link(key, now);
             }
-            index += 1;
         }
     }
 
@@ -110,27 +94,14 @@ impl View {
     }
 
     /// Pings a peer, makes its link anew, or suspects it, as it is due. Returns whether it has come under suspicion.
-    fn look_after(
-        &mut self,
-        key: PeerKey,
-        replicas: &mut Replicas,
-        around: &mut Around<'_>,
-    ) -> bool {
+    fn look_after(&mut self, key: PeerKey, around: &mut Around<'_>) -> bool {
         let (now, timeout) = (around.now, around.settings.node_timeout);
-        let me = &self.peers[usize::from(self.me.0)];
-        let peer = &self.peers[usize::from(key.0)];
+        // Its handshake may just have been given up.
+        let Some(peer) = self.peers.get(usize::from(key.0)) else {
+            return false;
+        };
         if key == self.me || peer.flags.no_address || peer.flags.handshake {
             return false;
-        }
-        if me.flags.replica && peer.flags.master && !peer.flags.failed {
-            let well = self.working_replicas(key);
-            if well == 0 && peer.flags.migrate_to && peer.serves() {
-                replicas.orphans += 1;
-            }
-            replicas.most = replicas.most.max(well);
-            if me.replica_of == Some(key) {
-                replicas.mine = well;
-            }
         }
         let ping_delay = now - peer.ping_sent;
         let data_delay = now - peer.data_received;
@@ -162,14 +133,6 @@ impl View {
         }
         flags.suspected = true;
         true
-    }
-
-    /// How many replicas of a master have not failed.
-    pub(super) fn working_replicas(&self, master: PeerKey) -> usize {
-        let replicas = self.peer(master).replicas.iter();
-        replicas
-            .filter(|key| !self.peer(**key).flags.failed)
-            .count()
     }
 }
 

@@ -14,17 +14,18 @@ const UNDO_TIME: i64 = 2;
 impl View {
     /// CLUSTER COUNT-FAILURE-REPORTS.
     pub fn failure_reports(&mut self, peer: PeerKey, around: &Around<'_>) -> usize {
-        let oldest = around.now - around.settings.node_timeout * REPORT_VALIDITY;
-        let reports = &mut self.peer_mut(peer).reports;
-        if !reports.is_empty() {
-            reports.retain(|&(_, at)| at >= oldest);
+        if self.peer(peer).reports.is_empty() {
+            return 0;
         }
+        let oldest = around.now - around.settings.node_timeout * REPORT_VALIDITY;
+        let reports = &mut self.heard_mut(peer).reports;
+        reports.retain(|&(_, at)| at >= oldest);
         reports.len()
     }
 
     /// A master says that a node is failing.
     pub(super) fn add_report(&mut self, failing: PeerKey, by: PeerKey, now: i64) {
-        let reports = &mut self.peer_mut(failing).reports;
+        let reports = &mut self.heard_mut(failing).reports;
         match reports.iter_mut().find(|(key, _)| *key == by) {
             Some((_, at)) => *at = now,
             None => reports.push((by, now)),
@@ -33,7 +34,7 @@ impl View {
 
     /// A master does not say so any more.
     pub(super) fn remove_report(&mut self, key: PeerKey, by: PeerKey, around: &Around<'_>) {
-        let reports = &mut self.peer_mut(key).reports;
+        let reports = &mut self.heard_mut(key).reports;
         if let Some(index) = reports.iter().position(|(reporter, _)| *reporter == by) {
             reports.remove(index);
             self.failure_reports(key, around);

@@ -19,7 +19,7 @@ impl View {
             && self.is_outgoing(link)
             && let Some(&key) = self.links.get(&link)
         {
-            self.peer_mut(key).ping_sent = around.now;
+            self.pinged_mut(key).ping_sent = around.now;
         }
         let header = self.header(false, around);
         let gossip = self.choose_gossip(around);
@@ -102,20 +102,18 @@ impl View {
             if told.flags.unwell() {
                 self.add_report(key, sender, now);
                 self.fail_if_agreed(key, around);
-            } else {
+            } else if !self.peer(key).reports.is_empty() {
                 self.remove_report(key, sender, around);
             }
         }
+        let peer = self.peer(key);
         if !told.flags.unwell()
-            && self.peer(key).ping_sent == 0
+            && peer.ping_sent == 0
+            && told.pong_received > peer.pong_received
+            && told.pong_received <= now + CLOCK_TOLERANCE
             && self.failure_reports(key, around) == 0
         {
-            let peer = self.peer_mut(key);
-            if told.pong_received <= now + CLOCK_TOLERANCE
-                && told.pong_received > peer.pong_received
-            {
-                peer.pong_received = told.pong_received;
-            }
+            self.heard_mut(key).pong_received = told.pong_received;
         }
         // Whoever can talk to it knows better where it is.
         let peer = self.peer(key);

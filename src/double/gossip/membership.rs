@@ -15,24 +15,32 @@ use crate::cluster::{NodeId, SLOTS, Slot, SlotSet};
 
 /// For how many seconds a forgotten node can't come back.
 const BAN: i64 = 60;
+/// Where a node is in its second when it comes to know somebody: three ticks later it pings.
+const TICKS_BEFORE_A_PING: u64 = 7;
 
 impl View {
     /// Takes a node into the view.
     pub fn insert(&mut self, peer: Peer) -> PeerKey {
+        if self.order.len() == 1 {
+            // Which of a node's ticks are the ones of its seconds is a matter of when it was started. One that was alone so far tells others early, as soon as they can have answered it: who waits for a cluster to
+            // come together, as redis-cli does by whole seconds, does not wait for chance.
+            self.ticks = TICKS_BEFORE_A_PING;
+        }
         let id = peer.id;
         let index = self.peers.insert(peer);
         let key = PeerKey(u16::try_from(index).unwrap_or(u16::MAX));
         self.by_id.insert(id, key);
         self.index.insert(id, key);
         self.order = self.by_id.values().copied().collect();
+        self.chores.touch(key);
         key
     }
 
     /// It knows this node from now on, as a master without slots, or has known it already: for a cluster that is there from the start.
-    pub fn introduce(&mut self, id: NodeId, ip: &str, port: u16, bus_port: u16, now: i64) {
+    pub fn introduce(&mut self, id: NodeId, ip: &Arc<str>, port: u16, bus_port: u16, now: i64) {
         if let Some(known) = self.find(id) {
             let known = self.peer_mut(known);
-            known.ip = ip.into();
+            known.ip = Arc::clone(ip);
             return;
         }
         let flags = Flags {
@@ -40,7 +48,7 @@ impl View {
             ..Flags::default()
         };
         self.insert(Peer {
-            ip: ip.into(),
+            ip: Arc::clone(ip),
             port,
             bus_port,
             ..Peer::new(id, flags, now)
@@ -136,7 +144,11 @@ impl View {
         self.importing.retain(|_, from| *from != key);
         self.migrating.retain(|_, to| *to != key);
         self.take_all_slots(key);
-        for (_, peer) in &mut self.peers {
+        for (_, peer) in self
+            .peers
+            .iter_mut()
+            .filter(|(_, peer)| !peer.reports.is_empty())
+        {
             peer.reports.retain(|(by, _)| *by != key);
         }
         for replica in std::mem::take(&mut self.peer_mut(key).replicas) {

@@ -5,6 +5,7 @@
 //! surroundings comes with each call, as [`Around`]. So the same calls give the same effects, always.
 
 mod around;
+mod chores;
 mod cron;
 mod effect;
 mod election;

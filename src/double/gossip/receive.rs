@@ -81,7 +81,7 @@ impl View {
 
     /// What every message of a known sender tells.
     fn hear_header(&mut self, key: PeerKey, header: &Header, around: &Around<'_>) {
-        let peer = self.peer_mut(key);
+        let peer = self.heard_mut(key);
         peer.data_received = around.now;
         if peer.flags.handshake {
             return;
@@ -130,7 +130,7 @@ impl View {
             return;
         }
         if let Some(key) = sender {
-            self.peer_mut(key).flags.no_failover = header.flags.no_failover;
+            self.heard_mut(key).flags.no_failover = header.flags.no_failover;
             if kind == Ping::Ping
                 && !self.peer(key).flags.handshake
                 && self.update_address(key, link, header)
@@ -150,9 +150,8 @@ impl View {
             }
             self.hear_slots(key, header, around);
             self.hear_gossip(link, header, gossip, around);
-            let peer = self.peer_mut(key);
-            if peer.hostname != header.hostname {
-                peer.hostname.clone_from(&header.hostname);
+            if self.peer(key).hostname != header.hostname {
+                self.peer_mut(key).hostname.clone_from(&header.hostname);
             }
         }
     }
@@ -191,11 +190,11 @@ impl View {
     }
 
     fn hear_pong(&mut self, key: PeerKey, around: &Around<'_>) {
-        let peer = self.peer_mut(key);
+        let peer = self.pinged_mut(key);
         peer.pong_received = around.now;
         peer.ping_sent = 0;
         if peer.flags.suspected {
-            peer.flags.suspected = false;
+            self.peer_mut(key).flags.suspected = false;
             self.todo.state = true;
         } else if peer.flags.failed {
             self.clear_failure(key, around);
@@ -211,11 +210,11 @@ impl View {
             peer.replica_of
         };
         if let Some(master) = master {
-            let known = &mut self.peer_mut(master).slots;
+            let known = &self.peer(master).slots;
             // Once the same, they are shared, and the next comparison costs nothing.
             if !Arc::ptr_eq(known, &header.slots) {
                 if *known == header.slots {
-                    *known = header.slots.clone();
+                    self.peer_mut(master).slots = header.slots.clone();
                 } else {
                     if self.peer(key).flags.master {
                         self.hear_claim(key, header.config_epoch, &header.slots, around);

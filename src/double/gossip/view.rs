@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 use slab::Slab;
 
 use super::around::Around;
+use super::chores::Chores;
 use super::effect::{Effect, LinkId};
 use super::election::Election;
 use super::manual::Manual;
@@ -84,6 +85,7 @@ pub(in crate::double) struct View {
     /// How many peers were suspected when the last tick began.
     pub(super) suspected: usize,
     pub(super) ticks: u64,
+    pub(super) chores: Chores,
     pub(super) election: Election,
     pub(super) manual: Manual,
     pub(super) history: StateHistory,
@@ -144,6 +146,7 @@ impl View {
             unclaimed: SlotSet::new(),
             suspected: 0,
             ticks: 0,
+            chores: Chores::default(),
             election: Election::default(),
             manual: Manual::default(),
             history: StateHistory::default(),
@@ -273,7 +276,21 @@ impl View {
         &self.peers[usize::from(key.0)]
     }
 
-    pub(super) fn peer_mut(&mut self, key: PeerKey) -> &mut Peer {
+    /// A node, to have anything of it changed.
+    pub fn peer_mut(&mut self, key: PeerKey) -> &mut Peer {
+        self.chores.touch(key);
+        &mut self.peers[usize::from(key.0)]
+    }
+
+    /// A node, to note that it was pinged or has answered: [`ping_sent`](Peer::ping_sent) and [`pong_received`](Peer::pong_received). Nothing else may be changed by this.
+    pub(super) fn pinged_mut(&mut self, key: PeerKey) -> &mut Peer {
+        self.chores.hurry(key);
+        &mut self.peers[usize::from(key.0)]
+    }
+
+    /// A node, to note what was heard of it: later moments than those that stand there, its offset, its epoch, who reports it, whether it may fail over. Nothing else may be changed by this: the tick does not look
+    /// at the peer for that.
+    pub(super) fn heard_mut(&mut self, key: PeerKey) -> &mut Peer {
         &mut self.peers[usize::from(key.0)]
     }
 

@@ -98,11 +98,11 @@ impl Clustered {
     pub fn follows(&mut self, master: PeerKey) {
         let view = self.view();
         let me = view.me;
-        let myself = &mut view.peers[usize::from(me.0)];
+        let myself = view.peer_mut(me);
         myself.flags.master = false;
         myself.flags.replica = true;
         myself.replica_of = Some(master);
-        view.peers[usize::from(master.0)].replicas.push(me);
+        view.peer_mut(master).replicas.push(me);
     }
 
     /// A tenth of a second passes.

@@ -65,16 +65,17 @@ const GIVES_UP: i64 = 1_000_000;
 const OPENER: usize = 0;
 const ACCEPTER: usize = 1;
 
+/// A cluster of sixty has thousands of them, and each packet looks one up in several places: it is kept small.
 #[derive(Debug)]
 struct Link {
     /// The nodes at its ends.
-    ends: [usize; 2],
+    ends: [u32; 2],
     /// Which of them still hold it.
     open: [bool; 2],
     /// The moment at which the last packet to an end arrives: none may come before it.
     last: [i64; 2],
-    /// What waits to be sent to an end that can't be reached.
-    held: [VecDeque<Happening>; 2],
+    /// What waits to be sent to an end that can't be reached. Most links never had any.
+    held: Option<Box<[VecDeque<Happening>; 2]>>,
     /// It carries the cluster bus, of which a packet may be lost; a replica's stream may not.
     bus: bool,
     /// A packet was lost on it, and so it will end.
@@ -144,7 +145,7 @@ impl Bus {
 
     /// Whether a node's packets reach another one.
     pub fn reaches(&self, from: usize, to: usize) -> bool {
-        from == to || !self.cut.contains(&(from, to))
+        self.cut.is_empty() || from == to || !self.cut.contains(&(from, to))
     }
 
     /// From now on nothing that the one sends reaches the other.
@@ -167,10 +168,14 @@ impl Bus {
                 let Some(link) = self.links.get_mut(&id) else {
                     continue;
                 };
-                if self.cut.contains(&(link.ends[1 - end], link.ends[end])) {
+                if self.cut.contains(&(link.at(1 - end), link.at(end))) {
                     continue;
                 }
-                for what in std::mem::take(&mut link.held[end]) {
+                let held = link.held.as_deref_mut();
+                for what in held
+                    .map(|held| std::mem::take(&mut held[end]))
+                    .unwrap_or_default()
+                {
                     self.forward(now, id, end, what);
                 }
             }
@@ -214,10 +219,10 @@ impl Bus {
         self.links.insert(
             id,
             Link {
-                ends: [opener, accepter],
+                ends: [opener as u32, accepter as u32],
                 open: [true, true],
                 last: [when, when],
-                held: [VecDeque::new(), VecDeque::new()],
+                held: None,
                 bus,
                 damaged: false,
             },
@@ -244,9 +249,8 @@ impl Bus {
         if link.bus && self.weather.loss > 0.0 && self.random.random_bool(self.weather.loss) {
             // TCP loses nothing without ending. A node that waits for an answer which was lost, while other packets come, would wait for ever.
             if !std::mem::replace(&mut link.damaged, true) {
-                let ends = link.ends;
-                for end in ends {
-                    self.put(now + GIVES_UP, end, Happening::Closed(id));
+                for place in [link.at(OPENER), link.at(ACCEPTER)] {
+                    self.put(now + GIVES_UP, place, Happening::Closed(id));
                 }
             }
             return;
@@ -289,14 +293,16 @@ impl Bus {
         let Some(link) = self.links.get(&id) else {
             return;
         };
-        let (from, to) = (link.ends[1 - end], link.ends[end]);
-        let held = !self.reaches(from, to) || !link.held[end].is_empty();
+        let (from, to) = (link.at(1 - end), link.at(end));
+        let waits = link.held.as_ref().is_some_and(|held| !held[end].is_empty());
+        let held = waits || !self.reaches(from, to);
         let delay = if held { 0 } else { self.delay(from, to) };
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
         if held {
-            return link.held[end].push_back(what);
+            let held = link.held.get_or_insert_default();
+            return held[end].push_back(what);
         }
         let when = (now + delay).max(link.last[end]);
         link.last[end] = when;
@@ -330,6 +336,11 @@ impl Bus {
 
 impl Link {
     fn end_of(&self, place: usize) -> Option<usize> {
-        self.ends.iter().position(|at| *at == place)
+        self.ends.iter().position(|at| *at as usize == place)
+    }
+
+    /// The node at an end.
+    fn at(&self, end: usize) -> usize {
+        self.ends[end] as usize
     }
 }

@@ -9,7 +9,7 @@ use crate::cluster::{NodeId, SlotSet};
 #[derive(Debug, Clone)]
 pub(in crate::double) struct Introduction {
     pub id: NodeId,
-    pub ip: String,
+    pub ip: Arc<str>,
     pub port: u16,
     pub bus_port: u16,
 }
@@ -29,7 +29,7 @@ impl World {
         });
         Introduction {
             id: id.unwrap_or_else(|| NodeId::from_bytes([0; 20])),
-            ip: address.ip().to_string(),
+            ip: address.ip().to_string().into(),
             port: address.port(),
             bus_port: self.about[place].bus_port,
         }
@@ -54,7 +54,7 @@ impl World {
                     return;
                 };
                 view.give_slots(slots, owner);
-                view.peers[usize::from(owner.0)].config_epoch = epoch;
+                view.peer_mut(owner).config_epoch = epoch;
                 view.current_epoch = view.current_epoch.max(epoch);
                 view.note_change();
             });

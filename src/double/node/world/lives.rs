@@ -288,8 +288,10 @@ impl World {
         }
         self.lives.borrow_mut()[place] = Life::Running;
         self.own_moments.touch(place);
+        // One thing after the other, before anything that comes from now on.
+        let now = self.now;
         for what in std::mem::take(&mut self.about[place].missed) {
-            self.happens(place, what);
+            self.bus.borrow_mut().put(now, place, what);
         }
     }
 }

@@ -149,19 +149,31 @@ impl World {
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(1024);
         while !self.is_over() {
-            let wait = match self.has_more_to_do() || !self.waiting.is_empty() {
+            let wait = match self.has_more_to_do() || self.may_leap() {
                 true => Some(std::time::Duration::ZERO),
-                false => self.clock.wait_until(self.next_moment()),
+                false => self.clock.wait_until(self.next_turn()),
             };
             if self.shared.wait(&mut events, wait).is_err() || self.is_over() {
                 return;
             }
             let idle = events.is_empty() && !self.has_more_to_do();
             self.turn(&events);
-            if idle && !self.waiting.is_empty() {
+            self.tell_those_who_wait(true);
+            if idle && self.may_leap() {
                 self.leap();
             }
         }
+    }
+
+    /// Whether somebody waits, and the clock can be moved for him.
+    fn may_leap(&self) -> bool {
+        !self.waiting.is_empty() && !self.clock.is_natural()
+    }
+
+    /// When the loop has to go on by itself, in microseconds since 1970: something is due, or nobody waits for longer.
+    fn next_turn(&self) -> Option<i64> {
+        let patience = self.waiting.iter().map(|one| one.until).min();
+        self.next_moment().into_iter().chain(patience).min()
     }
 
     fn is_over(&self) -> bool {
@@ -260,6 +272,7 @@ impl World {
                     }
                 }
             }
+            self.tell_those_who_wait(false);
         }
         self.now = self.now.max(until);
     }
@@ -378,13 +391,26 @@ impl World {
         }
     }
 
-    /// Tells those who wait whether it is so, and lets time pass for those for whom it is not.
+    /// Lets time pass for those who wait for something that is not so.
     fn leap(&mut self) {
+        let Some(until) = self.waiting.iter().map(|one| one.until).min() else {
+            return;
+        };
+        let next = self.next_moment().unwrap_or(until).min(until);
+        self.clock.leap_to(next);
+    }
+
+    /// Tells those who wait that it is so, or, if this is the end of a moment, that their time is over. Of several things that happen at one moment it is looked at after each: what one of them brings the
+    /// next may take away.
+    fn tell_those_who_wait(&mut self, end_of_moment: bool) {
+        if self.waiting.is_empty() {
+            return;
+        }
         let now = self.now;
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain_mut(|one| {
             let so = (one.look)(self);
-            let over = so || now >= one.until;
+            let over = so || (end_of_moment && now >= one.until);
             if over {
                 // Whoever asked may have gone.
                 let _ = one.tell.send(so);
@@ -393,11 +419,6 @@ impl World {
         });
         waiting.append(&mut self.waiting);
         self.waiting = waiting;
-        let Some(until) = self.waiting.iter().map(|one| one.until).min() else {
-            return;
-        };
-        let next = self.next_moment().unwrap_or(until).min(until);
-        self.clock.leap_to(next);
     }
 
     /// Somebody waits until something is so, at most until a moment in microseconds since 1970. It is looked at after everything that happens.

@@ -1,6 +1,7 @@
 //! When each node does something by its own clock, kept so that not all of them have to be asked whenever something happens.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 /// The moments of all nodes by their places, in microseconds since 1970. A node's is asked for again after it was touched: nothing else changes it.
 #[derive(Debug, Default)]
@@ -10,6 +11,8 @@ pub(super) struct OwnMoments(RefCell<Moments>);
 struct Moments {
     /// `i64::MAX`: it does nothing by itself.
     known: Vec<i64>,
+    /// The same of those that do something, in order.
+    ordered: BTreeSet<(i64, usize)>,
     /// Who was touched, each once.
     touched: Vec<usize>,
     is_touched: Vec<bool>,
@@ -34,15 +37,21 @@ impl OwnMoments {
         ask: impl Fn(usize) -> Option<i64>,
         wanted: impl Fn(i64) -> bool,
     ) -> Option<(i64, usize)> {
-        let mut moments = self.0.borrow_mut();
+        let moments = &mut *self.0.borrow_mut();
         while let Some(place) = moments.touched.pop() {
             moments.is_touched[place] = false;
-            moments.known[place] = ask(place).unwrap_or(i64::MAX);
+            let when = ask(place).unwrap_or(i64::MAX);
+            let before = std::mem::replace(&mut moments.known[place], when);
+            if before == when {
+                continue;
+            }
+            moments.ordered.remove(&(before, place));
+            if when != i64::MAX {
+                moments.ordered.insert((when, place));
+            }
         }
-        let all = moments.known.iter().enumerate();
-        all.filter(|(_, when)| **when != i64::MAX && wanted(**when))
-            .map(|(place, when)| (*when, place))
-            .min()
+        let mut all = moments.ordered.iter().copied();
+        all.find(|(when, _)| wanted(*when))
     }
 }
 

@@ -179,8 +179,7 @@ pub(super) fn set_config_epoch(call: &mut Call<'_>) -> Outcome {
         return Err(Failure::text("ERR Node config epoch is already non-zero"));
     }
     change(call, |view, _| {
-        let me = usize::from(view.me.0);
-        view.peers[me].config_epoch = epoch;
+        view.peer_mut(view.me).config_epoch = epoch;
         view.current_epoch = view.current_epoch.max(epoch);
         view.note_change();
     })?;

@@ -87,9 +87,9 @@ impl Pair {
             let view = double.view();
             let me = view.me;
             let lone = place == Place::Replica;
-            view.peers[usize::from(me.0)].ip = "127.0.0.1".into();
-            view.peers[usize::from(me.0)].config_epoch = 1;
-            view.peers[usize::from(second.0)].config_epoch = 2;
+            view.peer_mut(me).ip = "127.0.0.1".into();
+            view.peer_mut(me).config_epoch = 1;
+            view.peer_mut(second).config_epoch = 2;
             view.current_epoch = 2;
             match lone {
                 true => {

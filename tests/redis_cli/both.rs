@@ -155,7 +155,7 @@ fn run<A: AsRef<std::ffi::OsStr>>(
             if Instant::now() > until {
                 process.kill().unwrap();
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(10));
         }
         read_err.join().unwrap()
     });

@@ -42,20 +42,15 @@ impl View {
     }
 
     /// A link, opened or accepted, was closed by the other side, or could not be opened.
-    pub fn closed(&mut self, link: LinkId, around: &mut Around<'_>) {
+    pub fn closed(&mut self, link: LinkId, _around: &mut Around<'_>) {
         let Some(key) = self.links.remove(&link) else {
             return;
         };
         self.queued.retain(|(on, _)| *on != link);
         let peer = self.peer_mut(key);
         match peer.link {
-            Some(own) if own.id == link => {
-                peer.link = None;
-                // Nobody listens there. Without a ping that counts as sent the peer would never be suspected.
-                if !own.up && peer.ping_sent == 0 {
-                    peer.ping_sent = around.now;
-                }
-            }
+            // Nobody may listen there. The next tick opens another one, and pings on it when it is time: so the peer comes to be suspected.
+            Some(own) if own.id == link => peer.link = None,
             _ => peer.inbound = None,
         }
     }

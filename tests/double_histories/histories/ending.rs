@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::cluster::{NodeId, Reply, Slot, SlotSet, Topology};
 use super::event::key_name;
-use super::player::Player;
+use super::player::{Player, Write};
 use super::rule::Rule;
 use super::slot_of;
 
@@ -174,7 +174,7 @@ impl Player {
                     })
             }
         });
-        // With slots that are nobody's it can't be well, if it has to cover all.
+        // With slots that are nobody's it can't be well, if it has to cover all (`clusterUpdateState`).
         down.filter(|_| self.unassigned.is_empty() || !self.history.setup.full_coverage)
     }
 
@@ -299,6 +299,7 @@ impl Player {
                     let is_in_chain = master.is_some_and(|master| !look.is_master(master));
                     node == owner || master == Some(owner) || is_in_chain
                 });
+                // Keys of another one's slot that a master finds at its start stay (`verifyClusterConfigWithData`).
                 let named = || {
                     self.cluster
                         .log(node)
@@ -336,7 +337,8 @@ impl Player {
         nodes[node].has_others_keys || nodes[master].has_others_keys
     }
 
-    /// Whether a node, or the master whose data it has, has taken the place of one to which this slot was being moved, without having heard of that: it has the keys that were there already.
+    /// Whether a node, or the master whose data it has, has taken the place of one to which this slot was being moved, without having heard of that: it has the keys that were there already. What
+    /// is being imported is known to the importing master alone (`importing_slots_from`), and `clusterFailoverReplaceYourMaster` takes the slots that it served.
     fn inherited(&self, slot: Slot, node: usize) -> bool {
         let watcher = self.watch();
         let mut bearers: BTreeSet<usize> = BTreeSet::new();
@@ -362,7 +364,7 @@ impl Player {
                 continue;
             };
             let reply = self.cluster.run(owner, ["GET", &name]);
-            // With slots that are nobody's it may refuse all.
+            // With slots that are nobody's it may refuse all (`clusterUpdateState`, `getNodeByQuery`).
             if reply.as_error().is_some()
                 && !self.unassigned.is_empty()
                 && self.history.setup.full_coverage
@@ -370,7 +372,7 @@ impl Player {
                 continue;
             }
             let value = reply.as_text().and_then(|text| text.parse::<u64>().ok());
-            if value == Some(write.value) || self.is_explained(slot, write.at, write.by) {
+            if value == Some(write.value) || self.is_explained(slot, &write) {
                 continue;
             }
             let proof = format!(
@@ -385,26 +387,50 @@ impl Player {
         }
     }
 
-    /// Whether something in the history may have cost a write that a node acknowledged then.
-    fn is_explained(&self, slot: Slot, at: u64, by: usize) -> bool {
+    /// Whether something in the history may have cost a write: where it was accepted, or where it was carried later.
+    fn is_explained(&self, slot: Slot, write: &Write) -> bool {
+        let later = self.carried.iter();
+        let mut later = later.filter(|one| one.slot == slot && one.at >= write.at);
+        self.may_be_lost(slot, write)
+            || later.any(|one| {
+                let there = Write {
+                    value: write.value,
+                    by: one.to,
+                    at: one.at,
+                    asked: true,
+                };
+                self.may_be_lost(slot, &there)
+            })
+    }
+
+    /// Whether something in the history may have cost what a node had accepted, or was given, then.
+    fn may_be_lost(&self, slot: Slot, write: &Write) -> bool {
         let watcher = self.watch();
+        let (at, by) = (write.at, write.by);
+        let is_target = self.targets.contains(&(slot, by));
+        // Replication is asynchronous: whoever takes its master's place (`clusterFailoverReplaceYourMaster`) may lack the last that it accepted.
         let promoted = watcher.promotions.iter().any(|promotion| {
-            // What was carried to a slot's target is with that one, and its replica may not have it yet.
-            let was_target = |before| self.targets.contains(&(slot, before));
-            let concerns = promotion.slots.contains(slot)
-                || promotion.before == Some(by)
-                || promotion.before.is_some_and(was_target);
-            concerns
-                && (promotion.at >= at || promotion.node != by)
-                && (!promotion.in_step || promotion.troubled)
+            let lacks = at >= promotion.has_until;
+            let before = lacks && at <= promotion.at;
+            if !promotion.slots.contains(slot) {
+                // A slot that is on its way to a master is none of its slots, and a replica does not know of it (`importing_slots_from`).
+                return before && write.asked && promotion.before == Some(by);
+            }
+            // A replica of a slot's source may have a key that was carried away, and then the operator takes it for the right one.
+            let kept = lacks && write.asked;
+            let claimed = || {
+                let mut claims = promotion.claims.iter();
+                claims.any(|claim| claim.concerns(slot, at, by) && (lacks || is_target))
+            };
+            before || kept || claimed()
         });
-        let rival = watcher.rivals.get(&by);
+        let mut doubts = watcher.rivals.iter().chain(&watcher.usurpers);
+        let mut emptied = watcher.emptied.iter();
         promoted
-            || rival.is_some_and(|slots| slots.contains(slot))
-            || self.reasons.iter().any(|reason| {
-                let then = reason.at.is_none_or(|moment| moment >= at);
-                let there = reason.by.is_none_or(|node| node == by);
-                then && there && reason.slots.contains(slot)
+            || doubts.any(|doubt| doubt.concerns(slot, at, by))
+            || emptied.any(|one| at <= one.killed && one.slots.contains(slot))
+            || self.dropped.iter().any(|(node, killed)| {
+                *node == by && at <= killed.at && killed.imported.contains(slot)
             })
     }
 }

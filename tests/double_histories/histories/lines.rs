@@ -107,7 +107,7 @@ impl Watcher {
                 "it has asked in an older one only",
             );
         }
-        // Whose place the candidate wants is what the voter takes it for: a request tells only slots.
+        // Whose place the candidate wants is what the voter takes it for: a request tells only slots (`clusterSendFailoverAuthIfNeeded`).
         if let Some(master) = look.sees_master_of(node, candidate) {
             let last = self.nodes[node].voted.insert(master, now);
             if last.is_some_and(|last| now - last < 2 * self.timeout) {
@@ -118,6 +118,7 @@ impl Watcher {
                     "it has just voted about this master",
                 );
             }
+            // A request of a manual failover is for a vote against a master that is well (`CLUSTERMSG_FLAG0_FORCEACK`).
             let asked = self.forced.contains(&(candidate, epoch));
             let was_unwell = before[node].unwell.contains(&master);
             if !asked && !was_unwell && !look.sees_failed(node, master) {
@@ -149,11 +150,12 @@ impl Watcher {
         let asked = seen
             .asked
             .or(before[node].asked)
-            .is_some_and(|(at, _)| now - at < 12_000_000);
+            .is_some_and(|(at, _)| now - at <= MANUAL_LIMIT);
+        // As `clusterHandleSlaveFailover` has it: an operator may want data of any age, as long as his failover is not given up, and with a factor of 0 no age matters.
         if asked || self.validity == 0 {
             return;
         }
-        // The data may be so old, and whole seconds are all that is kept.
+        // The data may be so old, and whole seconds are all that is kept (`data_age` in `clusterHandleSlaveFailover`).
         let limit = self.validity * self.timeout + self.timeout + 1_000_000 + 1_000_000;
         if seen.silent_since.is_some_and(|since| now - since > limit) {
             self.line_broken(
@@ -229,9 +231,11 @@ impl Watcher {
             .count();
         let count = others + usize::from(look.is_master(node));
         let wanted = look.size(node) / 2 + 1;
-        // Until it has counted them a node that was started takes itself for the only master.
+        // Until it has counted them a node that was started takes itself for the only master: a replica counts them in its first tick, a master when it has waited for two seconds from there
+        // (`clusterUpdateState`).
         let seen = &self.nodes[node];
-        let counts = !seen.restarted || now > seen.started_at + 2_500_000;
+        let counted = if seen.master { 2_300_000 } else { 200_000 };
+        let counts = !seen.restarted || now > seen.started_at + counted;
         if counts && count < wanted {
             self.line_broken(
                 Rule::Quorum,

@@ -1,10 +1,11 @@
 //! What clients and operators do.
 
-use super::cluster::{NodeId, Reply, Slot, SlotSet};
+use super::cluster::{NodeId, Reply, Slot};
 use super::event::{How, key_name};
-use super::player::{Move, Player, Reason, Write};
+use super::player::{Carried, Move, Player, Write};
 use super::rule::Rule;
 use super::slot_of;
+use super::watcher::{Doubt, Rebirth};
 
 impl Player {
     pub(super) fn write(&mut self, key: u8, at: usize) {
@@ -39,6 +40,7 @@ impl Player {
                         value,
                         by: node,
                         at: now,
+                        asked: asking,
                     },
                 );
                 return;
@@ -126,7 +128,15 @@ impl Player {
 
     pub fn carry(&mut self, key: u8) {
         if let Some(open) = self.moves.get(&key).copied() {
-            self.migrate(open.from, open.to, &key_name(key));
+            let name = key_name(key);
+            if self.migrate(open.from, open.to, &name).is_ok() {
+                let at = self.watch().now();
+                self.carried.push(Carried {
+                    slot: slot_of(&name),
+                    to: open.to,
+                    at,
+                });
+            }
         }
     }
 
@@ -153,10 +163,11 @@ impl Player {
         }
         let target = self.cluster.id(to).to_string();
         self.moves.remove(&key);
-        self.note_usurped(slot, from, to);
+        let usurpers = self.usurpers(slot, from, to);
         let taken = self.run(to, &["CLUSTER", "SETSLOT", &number, "NODE", &target]);
         if taken.is_ok() {
             self.claims_by_newest(to);
+            self.note_assigned(from, usurpers);
         }
         if taken.is_ok()
             && self
@@ -196,19 +207,31 @@ impl Player {
         }
     }
 
-    /// Somebody else has come to serve a slot while it was being moved, which neither end of the move has heard of: what he acknowledges until he hears that it was assigned to the target is lost.
-    fn note_usurped(&mut self, slot: Slot, from: usize, to: usize) {
+    /// Others that have come to serve a slot while it was being moved, which neither end of the move has heard of. The target claims it by the greatest epoch
+    /// that it knows (`clusterBumpConfigEpochWithoutConsensus`), which need not be greater than theirs: what they accept until one of them hears of the other is lost.
+    fn usurpers(&self, slot: Slot, from: usize, to: usize) -> Vec<Doubt> {
         let others: Vec<usize> = self.cluster.look(move |look| {
             let all = (0..look.len()).filter(|node| *node != from && *node != to);
             all.filter(|node| look.is_master(*node) && look.owner(*node, slot) == Some(*node))
                 .collect()
         });
-        let slots: SlotSet = std::iter::once(slot).collect();
-        self.reasons.extend(others.into_iter().map(|node| Reason {
-            at: None,
-            by: Some(node),
-            slots: slots.clone(),
-        }));
+        let both_ways = others.into_iter().flat_map(|node| [(node, to), (to, node)]);
+        let doubts = both_ways.map(|(node, rival)| Doubt {
+            node,
+            rival,
+            slots: std::iter::once(slot).collect(),
+            until: None,
+        });
+        doubts.collect()
+    }
+
+    fn note_assigned(&mut self, from: usize, usurpers: Vec<Doubt>) {
+        let mut watcher = self.watch();
+        watcher.usurpers.extend(usurpers);
+        // A source that has just come back without its keys has none left to be moved.
+        let empty = watcher.reborn.iter().filter(|one| one.node == from);
+        let empty: Vec<Rebirth> = empty.cloned().collect();
+        watcher.emptied.extend(empty);
     }
 
     pub fn meet(&mut self, node: usize, to: usize) {

@@ -10,7 +10,7 @@ use super::double::Cluster;
 use super::event::{Event, History, KEYS, key_name};
 use super::rule::Violation;
 use super::slot_of;
-use super::watcher::Watcher;
+use super::watcher::{Rebirth, Watcher};
 
 /// A write that was acknowledged.
 #[derive(Debug, Clone)]
@@ -19,16 +19,26 @@ pub struct Write {
     /// By which node, and when, in microseconds since the start.
     pub by: usize,
     pub at: u64,
+    /// By a node to which the slot is being moved.
+    pub asked: bool,
 }
 
-/// Something that may have cost writes that were acknowledged before.
+/// A key that was carried to another node.
 #[derive(Debug, Clone)]
-pub struct Reason {
-    /// The moment before which they were acknowledged; `None`: whenever.
-    pub at: Option<u64>,
-    /// By whom they were; `None`: by whomever.
-    pub by: Option<usize>,
-    pub slots: SlotSet,
+pub struct Carried {
+    pub slot: Slot,
+    pub to: usize,
+    pub at: u64,
+}
+
+/// A node that was killed, and had these keys in memory only.
+#[derive(Debug, Clone)]
+pub struct Killed {
+    pub at: u64,
+    /// The slots that it served.
+    pub served: SlotSet,
+    /// The slots that were being moved to it.
+    pub imported: SlotSet,
 }
 
 /// What came of a history.
@@ -71,7 +81,11 @@ pub struct Player {
     pub acknowledged: BTreeMap<u8, Write>,
     /// How many values were written, acknowledged or not.
     pub(super) values: u64,
-    pub reasons: Vec<Reason>,
+    pub carried: Vec<Carried>,
+    /// Nodes that were killed and not started again yet.
+    killed: BTreeMap<usize, Killed>,
+    /// Keys that were on their way to a node when it was killed.
+    pub dropped: Vec<(usize, Killed)>,
     /// Slots that the history has made nobody's.
     pub unassigned: SlotSet,
 }
@@ -101,7 +115,9 @@ impl Player {
             targets: BTreeSet::new(),
             acknowledged: BTreeMap::new(),
             values: 0,
-            reasons: Vec::new(),
+            carried: Vec::new(),
+            killed: BTreeMap::new(),
+            dropped: Vec::new(),
             unassigned: SlotSet::new(),
         };
         player.look();
@@ -236,23 +252,30 @@ impl Player {
         !self.watch().faults.are_there() && self.members.iter().all(|node| self.is_running(*node))
     }
 
-    /// What is kept at a node may be lost from here on.
+    /// What is kept at a node is lost from here on; others may have it.
     fn lose(&mut self, node: usize) {
-        let mut slots = self.cluster.look(move |look| match look.is_master(node) {
+        let is_there = self.is_running(node) || self.watch().faults.frozen.contains(&node);
+        if !is_there {
+            return;
+        }
+        let served = self.cluster.look(move |look| match look.is_master(node) {
             true => look.slot_set(node),
             false => SlotSet::new(),
         });
-        for (key, open) in &self.moves {
-            if open.to == node || open.from == node {
-                slots.insert(slot_of(&key_name(*key)));
-            }
+        let imported = self.moves.iter().filter(|(_, open)| open.to == node);
+        let imported = imported.map(|(key, _)| slot_of(&key_name(*key))).collect();
+        let mut watcher = self.watch();
+        let at = watcher.now();
+        if let Some(seen) = watcher.nodes.get_mut(node) {
+            seen.has_until = 0;
         }
-        let at = self.watch().now();
-        self.reasons.push(Reason {
-            at: Some(at),
-            by: None,
-            slots,
-        });
+        drop(watcher);
+        let killed = Killed {
+            at,
+            served,
+            imported,
+        };
+        self.killed.insert(node, killed);
     }
 
     async fn event(&mut self, event: &Event) {
@@ -342,13 +365,10 @@ impl Player {
     }
 
     fn ended(&mut self, node: usize) {
-        let id = self.cluster.id(node);
         let mut watcher = self.watch();
         watcher.faults.frozen.remove(&node);
-        // What it has forgotten is not kept over a restart.
-        watcher
-            .bans
-            .retain(|(viewer, of, _)| *viewer != node && *of != id);
+        // Whom it has forgotten is not kept over a restart (`clusterSaveConfig`).
+        watcher.bans.retain(|(viewer, ..)| *viewer != node);
     }
 
     pub fn start(&mut self, node: usize) {
@@ -364,6 +384,15 @@ impl Player {
         let now = watcher.now();
         if let Some(seen) = watcher.nodes.get_mut(node) {
             seen.start(now);
+        }
+        drop(watcher);
+        if let Some(killed) = self.killed.remove(&node) {
+            self.watch().reborn.push(Rebirth {
+                node,
+                killed: killed.at,
+                slots: killed.served.clone(),
+            });
+            self.dropped.push((node, killed));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cluster::{NodeId, SlotSet};
+use super::cluster::{NodeId, Slot, SlotSet};
 use super::double::{Clock, Look};
 use super::event::Setup;
 use super::faults::Faults;
@@ -57,8 +57,11 @@ pub struct Seen {
     /// Its link to its master was up since it follows that one: it has that one's data, and not another's.
     pub(super) has_synced: bool,
     /// It has keys of slots that it does not serve, and nobody takes them away. It has become a master in the place of one that served nothing, by an operator's word; or of one that it had come to follow
-    /// and whose data it did not have yet: Redis counts the age of a replica's data from when its last link broke, to whomever that was. Or it has taken the place of such a master.
+    /// and whose data it did not have yet: Redis counts the age of a replica's data from when its last link broke, to whomever that was (`replicationHandleMasterDisconnection`; `replicationSetMaster` leaves it as it
+    /// is). Nobody takes such keys away: `clusterFailoverReplaceYourMaster` only takes slots. Or it has taken the place of such a master.
     pub(super) has_others_keys: bool,
+    /// The last moment at which it was linked to the master that it follows and as far as that one: it has all that was accepted before. 0: there was none.
+    pub(super) has_until: u64,
     /// When it voted about a master since it was started.
     pub(super) voted: BTreeMap<usize, u64>,
 }
@@ -69,8 +72,31 @@ pub struct Promotion {
     pub at: u64,
     pub node: usize,
     pub before: Option<usize>,
-    pub in_step: bool,
-    pub troubled: bool,
+    /// It has all that its master had accepted before.
+    pub has_until: u64,
+    pub slots: SlotSet,
+    /// Who else claims these slots, and has not heard of it yet.
+    pub claims: Vec<Doubt>,
+}
+
+/// A master claims slots that another one claims too. What it accepts until one of them yields may be lost: whoever hears of a newer claim takes the keys away, or copies the other one
+/// (`clusterUpdateSlotsConfigWith`).
+#[derive(Debug, Clone)]
+pub struct Doubt {
+    pub node: usize,
+    pub rival: usize,
+    pub slots: SlotSet,
+    /// When one of them was first seen to have yielded.
+    pub until: Option<u64>,
+}
+
+/// A master that was killed and started again, without its keys: it saves them only when it ends in good order.
+#[derive(Debug, Clone)]
+pub struct Rebirth {
+    pub node: usize,
+    /// When it was killed.
+    pub killed: u64,
+    /// What it served then.
     pub slots: SlotSet,
 }
 
@@ -95,8 +121,15 @@ pub struct Watcher {
     pub promotions: Vec<Promotion>,
     /// Elections that an operator has asked for: whose, and in which epoch. Their requests are for votes against masters that are well, however late they come.
     pub(super) forced: BTreeSet<(usize, u64)>,
-    /// Masters that served slots which another one served in the same epoch, since an operator had one of them take an epoch without votes.
-    pub(super) rivals: BTreeMap<usize, SlotSet>,
+    /// Masters that served slots which another one served in the same epoch, since one of them had taken it without votes (`clusterBumpConfigEpochWithoutConsensus`,
+    /// `clusterHandleConfigEpochCollision`).
+    pub rivals: Vec<Doubt>,
+    /// Masters whose slots an operator has assigned to another node, of which they have not heard.
+    pub usurpers: Vec<Doubt>,
+    /// Masters that have come back without their keys, and of which it is not known yet whether they are masters still.
+    pub reborn: Vec<Rebirth>,
+    /// Those that went on as masters, or whose replicas have copied them: what was accepted before is lost.
+    pub emptied: Vec<Rebirth>,
     /// Who won which epoch.
     pub(super) winners: BTreeMap<u64, usize>,
     /// Epochs that were taken without votes.
@@ -126,7 +159,10 @@ impl Watcher {
             violation: None,
             promotions: Vec::new(),
             forced: BTreeSet::new(),
-            rivals: BTreeMap::new(),
+            rivals: Vec::new(),
+            usurpers: Vec::new(),
+            reborn: Vec::new(),
+            emptied: Vec::new(),
             winners: BTreeMap::new(),
             bumped: BTreeSet::new(),
             held: BTreeMap::new(),
@@ -195,6 +231,8 @@ impl Watcher {
         }
         self.see_promotions(&before, look, now);
         self.one_writer(look);
+        self.see_doubts(look, now);
+        self.see_reborn(look);
         self.minority(look, &before, now);
         self.told(look, now);
         for (viewer, id, until) in self.bans.clone() {
@@ -220,6 +258,13 @@ impl Watcher {
                     && look.is_running(other)
                     && look.is_master(other)
                     && self.faults.are_joined(node, other)
+            });
+        let is_even = running
+            && look.is_linked(node)
+            && master_of.is_some_and(|master| {
+                look.is_running(master)
+                    && look.is_master(master)
+                    && look.offset(master) == look.offset(node)
             });
         let copied = self.nodes[node].master_of;
         let copies = copied.is_some_and(|master| self.nodes[master].has_others_keys);
@@ -257,6 +302,12 @@ impl Watcher {
         }
         seen.linked = linked;
         seen.was_linked |= linked;
+        if seen.master_of != master_of {
+            seen.has_until = 0;
+        }
+        if is_even {
+            seen.has_until = now;
+        }
         seen.has_synced = linked || (seen.has_synced && seen.master_of == master_of);
         seen.master_of = master_of;
         if silent && seen.silent_since.is_none() {
@@ -322,19 +373,55 @@ impl Watcher {
             if old.master || !self.nodes[node].master || !look.serves(node) {
                 continue;
             }
-            let in_step = self.nodes[node]
-                .asked
-                .or(old.asked)
-                .is_some_and(|(_, in_step)| in_step);
             self.nodes[node].asked = None;
+            let slots = look.slot_set(node);
+            let claims = (0..look.len()).filter(|other| *other != node && look.is_master(*other));
+            let claims = claims.filter_map(|other| {
+                let both = look.slot_set(other).intersection(&slots);
+                (!both.is_empty()).then_some(Doubt {
+                    node: other,
+                    rival: node,
+                    slots: both,
+                    until: None,
+                })
+            });
+            let claims = claims.collect();
             self.promotions.push(Promotion {
                 at: now,
                 node,
                 before: old.master_of,
-                in_step,
-                troubled: !self.faults.calm_since(now.saturating_sub(10_000_000)),
-                slots: look.slot_set(node),
+                has_until: old.has_until,
+                slots,
+                claims,
             });
+        }
+    }
+
+    fn see_doubts(&mut self, look: &Look<'_>, now: u64) {
+        let claims = self.promotions.iter_mut().flat_map(|one| &mut one.claims);
+        let all = claims.chain(&mut self.rivals).chain(&mut self.usurpers);
+        for doubt in all.filter(|doubt| doubt.until.is_none()) {
+            let yields =
+                |node| !look.is_master(node) || look.slot_set(node).is_disjoint(&doubt.slots);
+            if yields(doubt.node) || yields(doubt.rival) {
+                doubt.until = Some(now);
+            }
+        }
+    }
+
+    /// A master that has come back without its keys has lost them as soon as it accepts commands again (`clusterUpdateState`) or a replica has copied it. Somebody else may have taken its place before.
+    fn see_reborn(&mut self, look: &Look<'_>) {
+        for one in std::mem::take(&mut self.reborn) {
+            if !look.is_master(one.node) {
+                continue;
+            }
+            let is_copied = (0..look.len())
+                .any(|other| look.master_of(other) == Some(one.node) && look.is_linked(other));
+            if look.is_running(one.node) && (look.is_ok(one.node) || is_copied) {
+                self.emptied.push(one);
+            } else {
+                self.reborn.push(one);
+            }
         }
     }
 
@@ -355,9 +442,20 @@ impl Watcher {
                 if self.bumped.contains(&(*one, *epoch)) || self.bumped.contains(&(*other, *epoch))
                 {
                     // An epoch that was taken without votes may be somebody else's too. One of them will take another, and what the other has acknowledged is lost.
-                    for node in [*one, *other] {
-                        let slots = self.rivals.entry(node).or_default();
-                        *slots = slots.union(&both);
+                    let pairs = [(*one, *other), (*other, *one)];
+                    for (node, rival) in pairs.into_iter().filter(|_| !both.is_empty()) {
+                        let known = self.rivals.iter_mut().find(|doubt| {
+                            doubt.until.is_none() && (doubt.node, doubt.rival) == (node, rival)
+                        });
+                        match known {
+                            Some(doubt) => doubt.slots = doubt.slots.union(&both),
+                            None => self.rivals.push(Doubt {
+                                node,
+                                rival,
+                                slots: both.clone(),
+                                until: None,
+                            }),
+                        }
                     }
                     continue;
                 }
@@ -400,6 +498,7 @@ impl Watcher {
                     proof.clone(),
                 );
             }
+            // One that was well as a replica does not wait any more (`clusterUpdateState`).
             if seen.restarted && !seen.ok_as_replica && now < seen.started_at + 1_999_000 {
                 self.broken(
                     Rule::Restart,
@@ -431,6 +530,13 @@ impl Watcher {
                 format!("assert!(cluster.look(|look| look.sees_failed({to}, {failed})));"),
             );
         }
+    }
+}
+
+impl Doubt {
+    /// Whether it may have cost something that this node accepted then.
+    pub fn concerns(&self, slot: Slot, at: u64, by: usize) -> bool {
+        self.node == by && self.slots.contains(slot) && self.until.is_none_or(|until| at <= until)
     }
 }
 
@@ -466,6 +572,7 @@ impl Seen {
             unwell: Vec::new(),
             has_synced: look.is_linked(node),
             has_others_keys: false,
+            has_until: 0,
             voted: BTreeMap::new(),
         }
     }

@@ -54,6 +54,23 @@ fn a_replica_takes_the_place_of_a_dead_master(#[case] timeout: i64, #[values(1, 
     assert!(bus.nodes[1].log.contains(&granted) && bus.nodes[2].log.contains(&granted));
 }
 
+/// `clusterLinkConnectHandler` frees a link that was refused and does no more: a node that has just been heard of is pinged when half of the node timeout is over, and only then it owes an answer.
+#[test]
+fn a_node_that_refuses_links_is_suspected_as_late_as_one_that_is_silent() {
+    let mut bus = Bus::cluster(3, 0, 2000, 1);
+    bus.pass(5000);
+    let key = bus.key(0, 2);
+    bus.until("it is heard of", 3000, |bus| {
+        let peer = bus.nodes[0].view.peer(key);
+        peer.ping_sent == 0 && bus.now - peer.pong_received < 10
+    });
+    bus.kill(2);
+    let heard = bus.nodes[0].view.peer(key).pong_received;
+    bus.until("suspected", 6000, |bus| bus.flags(0, 2).unwell());
+    let took = bus.now - heard;
+    assert!((3000..3300).contains(&took), "{took}");
+}
+
 #[test]
 fn the_old_master_comes_back_as_a_replica() {
     let mut bus = Bus::cluster(3, 1, 1000, 1);

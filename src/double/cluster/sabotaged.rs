@@ -16,14 +16,14 @@ use crate::double::gossip::Sabotage;
 use crate::{cluster, double};
 
 /// How many seeds are looked at for one that shows a bug, if the one of the table does not any more.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 100;
 
 /// Each bug, a seed whose history shows it, and the rule that is broken then. `cargo bench --bench histories -- --bugs ""`, built as is said there, finds them.
 const SHOWN: [(Sabotage, u64, Rule); 29] = [
-    (Sabotage::VotesTwice, 35, Rule::OneVote),
+    (Sabotage::VotesTwice, 1, Rule::OneVote),
     (Sabotage::LivingMasterVotedOut, 15, Rule::DueVote),
     (Sabotage::StaleSlotsGetVote, 80, Rule::FreshVote),
-    (Sabotage::VoteForgotten, 35, Rule::OneVote),
+    (Sabotage::VoteForgotten, 412, Rule::OneVote),
     (Sabotage::EverybodyVotes, 0, Rule::OneVote),
     (Sabotage::OneVoteIsEnough, 0, Rule::Majority),
     (Sabotage::ElectionKeepsEpoch, 0, Rule::OneWinner),
@@ -33,19 +33,19 @@ const SHOWN: [(Sabotage, u64, Rule); 29] = [
     (Sabotage::RankIgnored, 2, Rule::Rank),
     (Sabotage::OldClaimsTaken, 0, Rule::Owned),
     (Sabotage::NewClaimsIgnored, 0, Rule::OneView),
-    (Sabotage::CollisionsStay, 78, Rule::OneView),
+    (Sabotage::CollisionsStay, 19, Rule::UniqueEpochs),
     (Sabotage::FailWithoutQuorum, 2, Rule::Quorum),
     (Sabotage::ReplicasReport, 2, Rule::Quorum),
     (Sabotage::FailNotTold, 0, Rule::Told),
     (Sabotage::FailForever, 0, Rule::OneView),
     (Sabotage::MinorityStaysOk, 0, Rule::Minority),
-    (Sabotage::RejoinsAtOnce, 3, Rule::Rejoin),
+    (Sabotage::RejoinsAtOnce, 20, Rule::Rejoin),
     (Sabotage::WritableAtOnce, 0, Rule::Restart),
     (Sabotage::ImportKeepsEpoch, 1, Rule::Newest),
     (Sabotage::SourceKeepsSlot, 1, Rule::Assigned),
     (Sabotage::TakeoverKeepsEpoch, 1, Rule::OneWriter),
-    (Sabotage::ManualFailoverDoesNotWait, 23, Rule::InStep),
-    (Sabotage::ManualFailoverDoesNotPause, 2, Rule::InStep),
+    (Sabotage::ManualFailoverDoesNotWait, 22, Rule::InStep),
+    (Sabotage::ManualFailoverDoesNotPause, 22, Rule::InStep),
     (Sabotage::BanIgnored, 4, Rule::Ban),
     (Sabotage::AnyIdIsTaken, 16, Rule::Identity),
     (Sabotage::HandshakesStay, 75, Rule::OneView),
@@ -74,15 +74,20 @@ fn seen(bug: Sabotage, seed: u64) -> Option<Rule> {
 
 #[test]
 fn bugs_are_seen() {
+    let mut wrong = Vec::new();
     for (bug, seed, rule) in SHOWN {
         let now = seen(bug, seed);
         if now != Some(rule) {
+            // All of them are told at once: a change of the protocol's timing changes many histories.
             let other = (0..SEEDS).find_map(|seed| Some((seed, seen(bug, seed)?)));
-            panic!(
+            let line = format!(
                 "{bug:?} is not seen by {rule:?} in history {seed}, but {now:?}; the first that shows it is {other:?}"
             );
+            eprintln!("{line}");
+            wrong.push(line);
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

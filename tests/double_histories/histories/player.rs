@@ -235,7 +235,7 @@ impl Player {
         self.cluster
             .until(time, move |look| {
                 let mut watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner);
-                watcher.look(look);
+                watcher.look_if_new(look);
                 watcher.violation.is_some()
             })
             .await;

@@ -116,6 +116,8 @@ pub struct Watcher {
     pub(super) delay: u64,
     pub(super) validity: u64,
     pub nodes: Vec<Seen>,
+    /// When it has looked last.
+    looked_at: Option<u64>,
     pub faults: Faults,
     pub violation: Option<Violation>,
     pub promotions: Vec<Promotion>,
@@ -155,6 +157,7 @@ impl Watcher {
             delay: setup.delay,
             validity: setup.validity,
             nodes: Vec::new(),
+            looked_at: None,
             faults: Faults::default(),
             violation: None,
             promotions: Vec::new(),
@@ -205,9 +208,22 @@ impl Watcher {
         self.faults.at(now, apart);
     }
 
+    /// Looks at everything, if this is another moment than the last time, or a node has logged something since: what it says is judged by how things stand right then. Much happens at one moment that changes
+    /// nothing, such as the ticks of nodes that were started together.
+    pub fn look_if_new(&mut self, look: &Look<'_>) {
+        let logged = |node| {
+            let lines = self.nodes.get(node).map_or(0, |seen: &Seen| seen.lines);
+            !look.logged(node, lines).is_empty()
+        };
+        if self.looked_at != Some(self.now()) || (0..look.len()).any(logged) {
+            self.look(look);
+        }
+    }
+
     /// Looks at everything.
     pub fn look(&mut self, look: &Look<'_>) {
         let now = self.now();
+        self.looked_at = Some(now);
         self.note_faults();
         while self.nodes.len() < look.len() {
             self.nodes.push(Seen::new(look, self.nodes.len()));

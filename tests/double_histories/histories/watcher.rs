@@ -433,7 +433,8 @@ impl Watcher {
             }
             let is_copied = (0..look.len())
                 .any(|other| look.master_of(other) == Some(one.node) && look.is_linked(other));
-            if look.is_running(one.node) && (look.is_ok(one.node) || is_copied) {
+            // What it has sent is copied even if it dies meanwhile.
+            if is_copied || (look.is_running(one.node) && look.is_ok(one.node)) {
                 self.emptied.push(one);
             } else {
                 self.reborn.push(one);

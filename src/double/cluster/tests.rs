@@ -224,7 +224,8 @@ async fn what_one_thing_brings_and_the_next_takes_away_is_seen() {
     // A node that was frozen has much to hear at one moment.
     cluster.advance(Duration::from_secs(1));
     cluster.freeze(3);
-    cluster.advance(Duration::from_millis(500));
+    // For so long that each of the others has pinged it.
+    cluster.advance(Duration::from_millis(900));
     cluster.thaw(3);
     let looks = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&looks);
@@ -239,5 +240,5 @@ async fn what_one_thing_brings_and_the_next_takes_away_is_seen() {
         })
         .await;
     let looks = looks.load(Ordering::Relaxed);
-    assert!(looks > 5, "it was looked at after each of them: {looks}");
+    assert!(looks >= 5, "it was looked at after each of them: {looks}");
 }

@@ -245,12 +245,18 @@ impl Watcher {
             );
         }
         let calm = now.saturating_sub(self.timeout + 2_000_000);
-        if !self.faults.calm_since(calm) || self.nodes[node].running_since > calm {
+        // Two that have just met may have no link to each other yet: it is told on those that are there (`clusterBroadcastMessage`).
+        let is_steady = |node: usize| {
+            let seen = &self.nodes[node];
+            seen.running && seen.running_since <= calm && seen.known_since <= calm
+        };
+        if !self.faults.calm_since(calm) || !is_steady(node) {
             return;
         }
         for to in (0..look.len()).filter(|to| *to != node && *to != failed) {
-            let steady = self.nodes[to].running && self.nodes[to].running_since <= calm;
-            if steady && look.knows(to, self.nodes[node].id) && look.knows(node, self.nodes[to].id)
+            if is_steady(to)
+                && look.knows(to, self.nodes[node].id)
+                && look.knows(node, self.nodes[to].id)
             {
                 self.owed.push(Owed {
                     by: node,

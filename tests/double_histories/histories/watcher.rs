@@ -39,6 +39,9 @@ pub struct Seen {
     pub joined_at: Option<u64>,
     pub offset: i64,
     pub offset_since: u64,
+    /// How many nodes it knows, and since when so many: to one that has just come to be known there may be no link yet.
+    known: usize,
+    pub(super) known_since: u64,
     /// How many lines of its log were read.
     pub(super) lines: usize,
     /// The epoch of its last election, and whom it wanted to replace.
@@ -333,6 +336,10 @@ impl Watcher {
         if offset != seen.offset {
             (seen.offset, seen.offset_since) = (offset, now);
         }
+        let known = look.known(node);
+        if known != seen.known {
+            (seen.known, seen.known_since) = (known, now);
+        }
         if alone {
             seen.joined_at = None;
             seen.alone_since.get_or_insert(now);
@@ -579,6 +586,8 @@ impl Seen {
             joined_at: None,
             offset: 0,
             offset_since: 0,
+            known: 0,
+            known_since: 0,
             lines: 0,
             election: 0,
             replaces: None,

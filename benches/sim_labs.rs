@@ -234,11 +234,11 @@ fn calls(program: &[&str], addresses: &[SocketAddr]) -> f64 {
     run(&create);
     let created = started.elapsed().as_secs_f64();
     let deadline = Instant::now() + Duration::from_secs(30);
-    let agreed = || {
+    let is_well = || {
         let port = addresses[0].port().to_string();
         run(&["-p", &port, "CLUSTER", "INFO"]).contains("cluster_state:ok")
     };
-    while !agreed() {
+    while !is_well() {
         assert!(Instant::now() < deadline, "the cluster is not well");
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -261,12 +261,12 @@ fn calls(program: &[&str], addresses: &[SocketAddr]) -> f64 {
     while !call(&["--cluster", "check", &all[0]]).status.success() {
         assert!(Instant::now() < deadline, "the nodes do not agree");
     }
-    let all = started.elapsed().as_secs_f64();
+    let agreed = started.elapsed().as_secs_f64();
     println!(
         "  created after {created:.2} s, well after {:.2} s, moved after {:.2} s, agreed after {:.2} s",
         well - created,
         moved - well,
-        all - moved
+        agreed - moved
     );
-    all
+    agreed
 }

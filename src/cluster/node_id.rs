@@ -1,7 +1,6 @@
 //! A node's id.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use super::as_text::{debug_as_text, serde_as_text};
@@ -9,16 +8,8 @@ use super::error::{ParseError, quoted};
 
 /// A node's id: 160 random bits that a node takes when it first starts and keeps until `CLUSTER RESET HARD`; 40 lower-case
 /// hex digits in text. `{id:.8}` prints the first eight, for people.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId([u8; 20]);
-
-impl Hash for NodeId {
-    /// The bits are random already: eight bytes of them tell ids apart.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let (first, _) = self.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        state.write_u64(u64::from_le_bytes(*first));
-    }
-}
 
 impl NodeId {
     /// The id with these bits, first digit first.

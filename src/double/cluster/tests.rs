@@ -162,12 +162,10 @@ async fn coming_together(seed: u64) -> u64 {
         .unwrap();
     // They are up for a while, each seed for another one.
     cluster.advance(Duration::from_millis(1000 + seed * 37));
-    for (node, range) in [
-        (0, ["0", "5460"]),
-        (1, ["5461", "10922"]),
-        (2, ["10923", "16383"]),
-    ] {
-        let words = ["CLUSTER", "ADDSLOTSRANGE", range[0], range[1]];
+    let ranges = ["0-5460", "5461-10922", "10923-16383"];
+    for (node, range) in ranges.into_iter().enumerate() {
+        let (first, last) = range.split_once('-').unwrap();
+        let words = ["CLUSTER", "ADDSLOTSRANGE", first, last];
         assert_eq!(cluster.run(node, words), Reply::Status("OK".to_owned()));
     }
     for node in 0..6 {
@@ -184,9 +182,7 @@ async fn coming_together(seed: u64) -> u64 {
         let is_whole = |view: &String| {
             view.lines().count() == 6
                 && !view.contains("handshake")
-                && ["0-5460", "5461-10922", "10923-16383"]
-                    .iter()
-                    .all(|range| view.contains(range))
+                && ranges.iter().all(|range| view.contains(range))
         };
         if views.iter().all(is_whole) {
             return passed;

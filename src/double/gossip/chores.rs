@@ -49,7 +49,7 @@ impl Chores {
 
 impl View {
     /// Whom the tick has to look at, in order.
-    pub(super) fn due(&mut self, around: &Around<'_>) -> Vec<PeerKey> {
+    pub(super) fn peers_due(&mut self, around: &Around<'_>) -> Vec<PeerKey> {
         let mut due = std::mem::take(&mut self.chores.list);
         due.clear();
         let timeout = around.settings.node_timeout;
@@ -63,7 +63,7 @@ impl View {
     }
 
     /// They were looked at: notes when that has to be done again.
-    pub(super) fn done(&mut self, due: Vec<PeerKey>, around: &Around<'_>) {
+    pub(super) fn note_looked_after(&mut self, due: Vec<PeerKey>, around: &Around<'_>) {
         for key in &due {
             if self.peers.contains(usize::from(key.0)) {
                 self.chores.moments[usize::from(key.0)] = self.next_chore(*key, around);

@@ -16,7 +16,7 @@ impl View {
         if std::mem::take(&mut self.check_keys) {
             self.compare_keys_with_slots(around);
         }
-        let due = self.due(around);
+        let due = self.peers_due(around);
         self.see_to_links(&due, around);
         self.count_peers();
         if self.ticks.is_multiple_of(10) {
@@ -26,7 +26,7 @@ impl View {
         for key in &due {
             suspicion |= self.look_after(*key, around);
         }
-        self.done(due, around);
+        self.note_looked_after(due, around);
         let me = self.myself();
         if me.flags.replica
             && around.master_link == MasterLink::None

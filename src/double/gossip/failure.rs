@@ -14,18 +14,18 @@ const UNDO_TIME: i64 = 2;
 impl View {
     /// CLUSTER COUNT-FAILURE-REPORTS.
     pub fn failure_reports(&mut self, peer: PeerKey, around: &Around<'_>) -> usize {
-        if self.peer(peer).reports.is_none() {
+        if self.peer(peer).reports.is_empty() {
             return 0;
         }
         let oldest = around.now - around.settings.node_timeout * REPORT_VALIDITY;
-        self.keep_reports(peer, |_, at| at >= oldest);
-        let reports = self.peer(peer).reports.as_deref();
-        reports.map_or(0, Vec::len)
+        let reports = &mut self.heard_mut(peer).reports;
+        reports.retain(|&(_, at)| at >= oldest);
+        reports.len()
     }
 
     /// A master says that a node is failing.
     pub(super) fn add_report(&mut self, failing: PeerKey, by: PeerKey, now: i64) {
-        let reports = self.heard_mut(failing).reports.get_or_insert_default();
+        let reports = &mut self.heard_mut(failing).reports;
         match reports.iter_mut().find(|(key, _)| *key == by) {
             Some((_, at)) => *at = now,
             None => reports.push((by, now)),
@@ -34,21 +34,10 @@ impl View {
 
     /// A master does not say so any more.
     pub(super) fn remove_report(&mut self, key: PeerKey, by: PeerKey, around: &Around<'_>) {
-        let reports = self.peer(key).reports.as_deref();
-        if reports.is_some_and(|all| all.iter().any(|(reporter, _)| *reporter == by)) {
-            self.keep_reports(key, |reporter, _| reporter != by);
-            self.failure_reports(key, around);
-        }
-    }
-
-    /// Leaves those reports on a node that are `wanted`: who made it, and when.
-    pub(super) fn keep_reports(&mut self, key: PeerKey, wanted: impl Fn(PeerKey, i64) -> bool) {
         let reports = &mut self.heard_mut(key).reports;
-        if let Some(all) = reports {
-            all.retain(|(by, at)| wanted(*by, *at));
-            if all.is_empty() {
-                *reports = None;
-            }
+        if let Some(index) = reports.iter().position(|(reporter, _)| *reporter == by) {
+            reports.remove(index);
+            self.failure_reports(key, around);
         }
     }
 

@@ -102,7 +102,7 @@ impl View {
             if told.flags.unwell() {
                 self.add_report(key, sender, now);
                 self.fail_if_agreed(key, around);
-            } else if self.peer(key).reports.is_some() {
+            } else if !self.peer(key).reports.is_empty() {
                 self.remove_report(key, sender, around);
             }
         }

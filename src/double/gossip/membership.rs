@@ -144,8 +144,12 @@ impl View {
         self.importing.retain(|_, from| *from != key);
         self.migrating.retain(|_, to| *to != key);
         self.take_all_slots(key);
-        for index in 0..self.order.len() {
-            self.keep_reports(self.order[index], |by, _| by != key);
+        for (_, peer) in self
+            .peers
+            .iter_mut()
+            .filter(|(_, peer)| !peer.reports.is_empty())
+        {
+            peer.reports.retain(|(by, _)| *by != key);
         }
         for replica in std::mem::take(&mut self.peer_mut(key).replicas) {
             self.peer_mut(replica).replica_of = None;

@@ -31,59 +31,51 @@ pub(in crate::double) struct Flags {
 }
 
 /// A node, as another one knows it.
-///
-/// A cluster of sixty has 3,600 of these, and each ping looks at a dozen of them by chance, so that most are not in the processor's cache: what every message needs stands together in the first 64 bytes, what a
-/// sender tells of it in the next.
 #[derive(Debug, Clone)]
-#[repr(C, align(64))]
 pub(in crate::double) struct Peer {
     /// Its id; a chance one while it is in handshake.
     pub id: NodeId,
-    /// What it is taken for.
-    pub flags: Flags,
-    /// When a ping that is unanswered was sent, in milliseconds since 1970, as are all moments here; 0: there is none.
-    pub ping_sent: i64,
-    /// When it was heard of last by pong or gossip; 0: never.
-    pub pong_received: i64,
-    /// When anything came from it last.
-    pub data_received: i64,
-    /// Who reports it as failing, and since when. Nearly always nobody does.
-    #[expect(
-        clippy::box_collection,
-        reason = "a third of the room, where there is little"
-    )]
-    pub reports: Option<Box<Vec<(PeerKey, i64)>>>,
     /// Its address; empty: not known yet, as a new node's own.
     pub ip: Arc<str>,
     /// Its client port.
     pub port: u16,
     /// Its bus port.
     pub bus_port: u16,
-    /// Its master, if it is a replica and that master is known here.
-    pub replica_of: Option<PeerKey>,
-    /// The link that was opened to it; whether it stands already; and since when.
-    pub link: Option<OutgoingLink>,
-    /// The epoch of its slots.
-    pub config_epoch: u64,
-    /// Its replication offset, and when it was told.
-    pub offset: i64,
-    pub offset_told: i64,
-    /// The slots that it serves, as known here. Copied when it is changed and a message still has it.
-    pub slots: Arc<SlotSet>,
-    /// The link that it has opened to here.
-    pub inbound: Option<(LinkId, i64)>,
     /// Its hostname; empty: it has none.
     pub hostname: String,
+    /// What it is taken for.
+    pub flags: Flags,
+    /// Its master, if it is a replica and that master is known here.
+    pub replica_of: Option<PeerKey>,
     /// Its replicas, as known here, in the order in which they came.
     pub replicas: Vec<PeerKey>,
-    /// When it came to be known.
+    /// The slots that it serves, as known here. Copied when it is changed and a message still has it.
+    pub slots: Arc<SlotSet>,
+    /// The epoch of its slots.
+    pub config_epoch: u64,
+    /// When it came to be known, in milliseconds since 1970; so are all moments here.
     pub since: i64,
+    /// When a ping that is unanswered was sent; 0: there is none.
+    pub ping_sent: i64,
+    /// When it was heard of last by pong or gossip; 0: never.
+    pub pong_received: i64,
+    /// When anything came from it last.
+    pub data_received: i64,
     /// When FAIL was set.
     pub failed_since: i64,
     /// When it was last given, as a master, a vote for one of its replicas.
     pub voted: i64,
     /// When it was last seen without a working replica; 0: it has one.
     pub orphaned_since: i64,
+    /// Its replication offset, and when it was told.
+    pub offset: i64,
+    pub offset_told: i64,
+    /// Who reports it as failing, and since when.
+    pub reports: Vec<(PeerKey, i64)>,
+    /// The link that was opened to it; whether it stands already; and since when.
+    pub link: Option<OutgoingLink>,
+    /// The link that it has opened to here.
+    pub inbound: Option<(LinkId, i64)>,
 }
 
 /// A link to a peer.
@@ -126,7 +118,7 @@ impl Peer {
             orphaned_since: 0,
             offset: 0,
             offset_told: 0,
-            reports: None,
+            reports: Vec::new(),
             link: None,
             inbound: None,
         }

@@ -172,8 +172,8 @@ impl World {
 
     /// When the loop has to go on by itself, in microseconds since 1970: something is due, or nobody waits for longer.
     fn next_turn(&self) -> Option<i64> {
-        let patience = self.waiting.iter().map(|one| one.until).min();
-        self.next_moment().into_iter().chain(patience).min()
+        let given_up = self.waiting.iter().map(|one| one.until);
+        self.next_moment().into_iter().chain(given_up).min()
     }
 
     fn is_over(&self) -> bool {
@@ -393,11 +393,9 @@ impl World {
 
     /// Lets time pass for those who wait for something that is not so.
     fn leap(&mut self) {
-        let Some(until) = self.waiting.iter().map(|one| one.until).min() else {
-            return;
-        };
-        let next = self.next_moment().unwrap_or(until).min(until);
-        self.clock.leap_to(next);
+        if let Some(next) = self.next_turn() {
+            self.clock.leap_to(next);
+        }
     }
 
     /// Tells those who wait that it is so, or, if this is the end of a moment, that their time is over. Of several things that happen at one moment it is looked at after each: what one of them brings the

@@ -4,8 +4,9 @@ use super::cluster::NodeId;
 use super::double::Look;
 use super::event::{KEYS, key_name};
 use super::rule::Rule;
+use super::seen::{Owed, Seen};
 use super::slot_of;
-use super::watcher::{Owed, Seen, Watcher};
+use super::watcher::Watcher;
 
 /// How long a failover may take that an operator asks for, and a tick until it is given up, in microseconds.
 const MANUAL_LIMIT: u64 = 5_000_000 + 100_000;

@@ -11,6 +11,7 @@ mod lines;
 mod operator;
 mod player;
 mod rule;
+mod seen;
 mod shrink;
 mod watcher;
 

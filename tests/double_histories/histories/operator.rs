@@ -4,8 +4,8 @@ use super::cluster::{NodeId, Reply, Slot};
 use super::event::{How, key_name};
 use super::player::{Carried, Move, Player, Write};
 use super::rule::Rule;
+use super::seen::{Doubt, Rebirth};
 use super::slot_of;
-use super::watcher::{Doubt, Rebirth};
 
 impl Player {
     pub(super) fn write(&mut self, key: u8, at: usize) {

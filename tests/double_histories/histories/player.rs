@@ -9,8 +9,9 @@ use super::cluster::{NodeId, Reply, Slot, SlotSet};
 use super::double::Cluster;
 use super::event::{Event, History, KEYS, key_name};
 use super::rule::Violation;
+use super::seen::Rebirth;
 use super::slot_of;
-use super::watcher::{Rebirth, Watcher};
+use super::watcher::Watcher;
 
 /// A write that was acknowledged.
 #[derive(Debug, Clone)]

@@ -385,6 +385,46 @@ async fn a_cluster_that_is_down_is_waited_for_until_the_deadline() {
     assert_eq!(called.result, Ok(ok()));
 }
 
+/// Each has to find out that its node is gone, and all are told together where else they could go.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_callers_of_a_dead_node_ask_the_others_no_more_often_than_one() {
+    if !servers::available("many_callers_of_a_dead_node_ask_the_others_no_more_often_than_one") {
+        return;
+    }
+    let mut servers = Servers::start(2);
+    halves(&servers).await;
+    let router = Router::new(servers.book(), Duration::from_millis(500));
+    let (low, high) = (key_in(0), key_in(16383));
+    let written = router.call(high.as_bytes(), &["SET", &high, "v"]).await;
+    assert_eq!(written.result, Ok(ok()));
+    servers.kill("redis-1");
+    let reset = ["CONFIG", "RESETSTAT"];
+    assert_eq!(router.call(high.as_bytes(), &reset).await.result, Ok(ok()));
+    let started = Instant::now();
+    let callers: Vec<_> = (0..50)
+        .map(|_| {
+            let (router, low) = (router.clone(), low.clone());
+            tokio::spawn(async move { router.call(low.as_bytes(), &["GET", &low]).await })
+        })
+        .collect();
+    for caller in callers {
+        let called = caller.await.unwrap();
+        assert!(called.result.is_err() && called.attempts > 3, "{called:?}");
+    }
+    let took = started.elapsed();
+    let stats = router
+        .call(high.as_bytes(), &["INFO", "commandstats"])
+        .await;
+    let stats = stats.result.unwrap().as_text().unwrap().into_owned();
+    let asked = stats.split("cmdstat_cluster|nodes:calls=").nth(1).unwrap();
+    let asked: u128 = asked.split(',').next().unwrap().parse().unwrap();
+    assert!(asked >= 2, "{stats}");
+    assert!(
+        asked <= took.as_millis() / 20 + 2,
+        "{asked} times in {took:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_survives_a_stale_address_book_entry() {
     if !servers::available("a_batch_survives_a_stale_address_book_entry") {

@@ -1,6 +1,7 @@
 //! `labrunner run`
 
 use std::fs::{self, File};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use clap::Args;
 use labrunner::backend::{Backend, BackendError, Choice, DockerOptions, SimOptions, for_run};
 use labrunner::engine::event::Event;
-use labrunner::engine::{self, Events, Interrupt, Maker};
+use labrunner::engine::{self, Events, Interrupt, Maker, Manner};
 use labrunner::lab::Lab;
 use labrunner::report::recording::{Recorded, Recorder};
 use labrunner::report::{Journal, Reporter, Reporters, Terminal, Verbosity};
@@ -38,6 +39,13 @@ pub struct Arguments {
     /// replication offset, which goes on from where it was.
     #[arg(long)]
     fresh: bool,
+
+    /// How many labs are run at once, each in an environment of its own
+    ///
+    /// What is shown, and the journal, tell of one lab after the other all the same, in the order in which they are given. Without this, labs on
+    /// simulated nodes are run eight at once, and labs on containers one after the other.
+    #[arg(short, long, value_name = "N", conflicts_with_all = ["record", "first_port", "subnet"])]
+    jobs: Option<NonZeroUsize>,
 
     /// Write what each lab that passes has shown to DIR, as NAME.json: what the guide shows. Implies --fresh
     ///
@@ -242,9 +250,16 @@ async fn run_labs(
         events: events.clone(),
         made: AtomicUsize::new(0),
     };
-    // A recording must not depend on which lab was run before.
-    let fresh = arguments.fresh || arguments.record.is_some();
-    let result = engine::run_all(labs, &maker, fresh, events, interrupt).await;
+    // A recording must not depend on which lab was run before, nor its figures on what goes on beside it.
+    let records = arguments.record.is_some();
+    let manner = Manner {
+        fresh: arguments.fresh || records,
+        at_once: match records {
+            true => Some(NonZeroUsize::MIN),
+            false => arguments.jobs,
+        },
+    };
+    let result = engine::run_all(labs, Arc::new(maker), manner, events, interrupt).await;
     let exit = Exit::of(&result.endings);
     events.emit(Event::RunFinished {
         labs: result.counts,

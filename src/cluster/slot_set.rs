@@ -101,11 +101,32 @@ impl SlotSet {
     /// The fewest ranges that hold exactly these slots, in order.
     pub fn ranges(&self) -> Vec<SlotRange> {
         let mut ranges: Vec<SlotRange> = Vec::new();
-        for slot in self.iter() {
-            match ranges.last_mut() {
-                Some(last) if last.end.get() + 1 == slot.get() => last.end = slot,
-                _ => ranges.push(slot.into()),
+        // A step for each end of a range and for each word: a node has thousands of slots and tells of them all the time.
+        let mut start = None;
+        for (&word, base) in self.words.iter().zip((0u16..).step_by(64)) {
+            let mut bit = 0;
+            while bit < 64 {
+                let rest = word >> bit;
+                match start {
+                    None if rest == 0 => break,
+                    None => {
+                        bit += rest.trailing_zeros();
+                        start = Some(Slot::wrapping(base + bit as u16));
+                    }
+                    Some(first) => {
+                        bit += rest.trailing_ones();
+                        if bit < 64 {
+                            let end = Slot::wrapping(base + bit as u16 - 1);
+                            ranges.push(SlotRange { start: first, end });
+                            start = None;
+                        }
+                    }
+                }
             }
+        }
+        if let Some(start) = start {
+            let end = Slot::wrapping(SLOTS - 1);
+            ranges.push(SlotRange { start, end });
         }
         ranges
     }

@@ -1,5 +1,6 @@
 //! Runs labs: order, deadlines, captures, cleanup. Everything that happens is an [`event`](event::Event), written by one writer.
 
+mod apart;
 mod background;
 mod begin;
 mod check;
@@ -34,5 +35,5 @@ mod world;
 pub use check::check_in_words;
 pub use events::Events;
 pub use interrupt::Interrupt;
-pub use labs::{LabsResult, Maker, run_all};
+pub use labs::{AT_ONCE, LabsResult, Maker, Manner, run_all};
 pub use run::{Ending, LabResult, run};

@@ -34,6 +34,14 @@ pub struct LabResult {
     pub counts: Counts,
 }
 
+impl From<Ending> for LabResult {
+    /// Of a lab of which no step was begun.
+    fn from(ending: Ending) -> Self {
+        let counts = Counts::default();
+        LabResult { ending, counts }
+    }
+}
+
 /// The ways in which a lab can end. Finer than [`Outcome`], since exit codes tell an environment that was never there from one that
 /// broke, and both from a bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,7 +191,7 @@ fn tell_start(lab: &Lab, events: &Events) {
 }
 
 /// Whether a lab is run at natural speed throughout, even where time could be leapt over.
-fn takes_real_time(lab: &Lab) -> bool {
+pub(super) fn takes_real_time(lab: &Lab) -> bool {
     let lines = lab.steps.iter().filter_map(|step| step.run.as_ref());
     lines.into_iter().any(|line| line.value.is_load_test())
 }

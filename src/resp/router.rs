@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::SetOnce;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::slot_map::{self, Owner, SlotMap};
 use super::{AddressBook, Client, RespError, RouteError};
@@ -21,6 +21,9 @@ const LONG_PAUSE: Duration = Duration::from_millis(20);
 /// An attempt that has less left than this part of the deadline is not begun: on a busy machine it would end as "no
 /// answer", and hide what was really the matter.
 const LEAST_PART: u32 = 20;
+/// From the beginning of one question to all nodes to that of the next. Many callers at once find out that what they were told is not so any more, and
+/// while a master is gone there is nothing new for seconds.
+const REFRESH_PAUSE: Duration = Duration::from_millis(20);
 /// How long a node may take to say who has which slot.
 const REFRESH_LIMIT: Duration = Duration::from_millis(300);
 /// How long the other views are waited for after the first one.
@@ -418,11 +421,14 @@ impl Router {
     }
 
     /// Asks all nodes who has which slot, unless somebody did since `stale_since`. Takes the views that are there soon
-    /// after the first one; leaves the map as it is when nobody answers. Takes [`REFRESH_LIMIT`] at most.
+    /// after the first one; leaves the map as it is when nobody answers. Takes [`REFRESH_PAUSE`] and [`REFRESH_LIMIT`] at most.
     pub(super) async fn refresh(&self, stale_since: Instant) {
         let mut refreshed = self.inner.refreshed.lock().await;
         if refreshed.is_some_and(|at| at >= stale_since) {
             return;
+        }
+        if let Some(before) = *refreshed {
+            sleep_until(before + REFRESH_PAUSE).await;
         }
         let begun = Instant::now();
         let mut asking = JoinSet::new();

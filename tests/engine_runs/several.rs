@@ -1,13 +1,16 @@
 //! Several labs in one run, and what of the environment of one is used for the next.
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use insta::assert_snapshot;
 use labrunner::backend::{Backend, BackendError};
 use labrunner::engine::event::{Event, Stamped};
-use labrunner::engine::{Ending, Events, Interrupt, LabsResult, Maker, run_all};
+use labrunner::engine::{Ending, Events, Interrupt, LabsResult, Maker, Manner, run_all};
+use tokio::sync::Barrier;
 
 use crate::environment::{Environment, Wrong, unavailable, with_servers, without_servers};
 use crate::servers;
@@ -16,11 +19,28 @@ use crate::story::{LONG, lab, line, loaded};
 /// Hands out environments that were prepared.
 struct Prepared {
     coming: Mutex<VecDeque<Arc<Environment>>>,
+    /// Who wants a further one waits for as many as this is for, so that only labs that are run at once get any.
+    together: Option<Barrier>,
+    made: AtomicUsize,
+}
+
+impl Prepared {
+    fn new(environments: &[Arc<Environment>], together: Option<usize>) -> Self {
+        Prepared {
+            coming: Mutex::new(environments.iter().cloned().collect()),
+            together: together.map(Barrier::new),
+            made: AtomicUsize::new(0),
+        }
+    }
 }
 
 #[async_trait]
 impl Maker for Prepared {
     async fn make(&self) -> Result<Arc<dyn Backend>, BackendError> {
+        let is_first = self.made.fetch_add(1, Ordering::Relaxed) == 0;
+        if let Some(together) = self.together.as_ref().filter(|_| !is_first) {
+            together.wait().await;
+        }
         let next = self.coming.lock().unwrap().pop_front();
         let next = next.ok_or_else(|| unavailable("there is no further environment"))?;
         Ok(next)
@@ -57,21 +77,26 @@ impl Run {
     }
 }
 
-async fn run(environments: Vec<Environment>, fresh: bool, labs: &[String]) -> Run {
-    run_until(environments, fresh, labs, |_, _| {}).await
+async fn run(environments: Vec<Environment>, manner: Manner, labs: &[String]) -> Run {
+    run_until(environments, manner, labs, |_, _| {}).await
 }
+
+/// One after the other, each in the environment that the one before has left.
+const IN_TURN: Manner = Manner {
+    fresh: false,
+    at_once: None,
+};
 
 /// Runs labs; `heed` hears every event, and may interrupt the run.
 async fn run_until(
     environments: Vec<Environment>,
-    fresh: bool,
+    manner: Manner,
     labs: &[String],
     heed: impl Fn(&Event, &Interrupt) + Send + 'static,
 ) -> Run {
     let environments: Vec<Arc<Environment>> = environments.into_iter().map(Arc::new).collect();
-    let maker = Prepared {
-        coming: Mutex::new(environments.iter().cloned().collect()),
-    };
+    let together = manner.at_once.map(NonZeroUsize::get);
+    let maker = Arc::new(Prepared::new(&environments, together));
     let interrupt = Interrupt::default();
     let told: Arc<Mutex<Vec<Stamped>>> = Arc::default();
     let events = Arc::new(Events::new(Box::new({
@@ -82,7 +107,7 @@ async fn run_until(
         }
     })));
     let labs = labs.iter().map(|text| loaded(text)).collect();
-    let running = run_all(labs, &maker, fresh, &events, &interrupt);
+    let running = run_all(labs, maker.clone(), manner, &events, &interrupt);
     let result = tokio::time::timeout(LONG, running).await.unwrap();
     let events = told.lock().unwrap().clone();
     let unused = maker.coming.lock().unwrap().len();
@@ -123,7 +148,7 @@ async fn a_lab_that_passes_leaves_its_environment_to_the_next() {
         clean_slate("Second", ""),
         say("Third", ""),
     ];
-    let run = run(vec![with_servers(2)], false, &labs).await;
+    let run = run(vec![with_servers(2)], IN_TURN, &labs).await;
     assert_snapshot!(run.story(), @"
     # First
     given
@@ -185,7 +210,7 @@ async fn what_a_reset_does_not_undo_makes_the_node_anew() {
         clean_slate("Stops it", stop),
         clean_slate("Last", ""),
     ];
-    let run = run(vec![with_servers(1)], false, &labs).await;
+    let run = run(vec![with_servers(1)], IN_TURN, &labs).await;
     assert_snapshot!(run.story(), @"
     # Spoils it
     given
@@ -247,7 +272,7 @@ async fn after_a_failure_the_next_lab_gets_a_new_environment() {
         fails.replace("A lab", "Fails"),
         say("Third", ""),
     ];
-    let run = run(vec![without_servers(), without_servers()], false, &labs).await;
+    let run = run(vec![without_servers(), without_servers()], IN_TURN, &labs).await;
     assert_snapshot!(run.story(), @"
     # First
     1 say
@@ -282,7 +307,11 @@ async fn after_a_failure_the_next_lab_gets_a_new_environment() {
 #[tokio::test]
 async fn fresh_means_an_environment_for_each() {
     let labs = [say("First", ""), say("Second", "")];
-    let run = run(vec![without_servers(), without_servers()], true, &labs).await;
+    let fresh = Manner {
+        fresh: true,
+        ..IN_TURN
+    };
+    let run = run(vec![without_servers(), without_servers()], fresh, &labs).await;
     assert_snapshot!(run.story(), @"
     # First
     1 say
@@ -303,6 +332,84 @@ async fn fresh_means_an_environment_for_each() {
     assert_eq!(run.removed(), [1, 1]);
 }
 
+/// So many at once, which begin only together.
+fn at_once(labs: usize) -> Manner {
+    Manner {
+        fresh: false,
+        at_once: NonZeroUsize::new(labs),
+    }
+}
+
+#[tokio::test]
+async fn labs_at_once_are_told_of_one_after_the_other_in_their_order() {
+    let no = lab(
+        "",
+        "  - {id: no, title: T, run: redis-cli -p 7001 SAY no, expect: [stdout: {equals: 'yes'}]}",
+    );
+    let labs = [
+        say("First", ""),
+        no.replace("A lab", "Second"),
+        say("Third", ""),
+    ];
+    // The first is looked at, to know what the others will be.
+    let environments = (0..4).map(|_| without_servers()).collect();
+    let run = run(environments, at_once(3), &labs).await;
+    assert_snapshot!(run.story(), @"
+    # First
+    1 say
+      $ redis-cli -p 7001 SAY yes
+      exit 0
+    clean
+    cleaned
+    Passed: 1 passed, 0 failed, 0 skipped, 0 not run
+    # Second
+    1 no
+      $ redis-cli -p 7001 SAY no
+      exit 0
+    clean
+    cleaned
+    Failed: 0 passed, 1 failed, 0 skipped, 0 not run
+    # Third
+    1 say
+      $ redis-cli -p 7001 SAY yes
+      exit 0
+    clean
+    cleaned
+    Passed: 1 passed, 0 failed, 0 skipped, 0 not run
+    => [Passed, Failed, Passed]
+    ");
+    assert_eq!(run.removed(), [1; 4]);
+    assert_eq!(run.result.counts.passed, 2);
+    assert_eq!(run.result.counts.failed, 1);
+    assert_eq!(run.result.counts.not_run, 0);
+}
+
+#[tokio::test]
+async fn of_labs_at_once_no_further_one_begins_when_one_finds_no_environment() {
+    let labs = [
+        say("First", ""),
+        say("Second", ""),
+        say("Third", ""),
+        say("Fourth", ""),
+    ];
+    let run = run(
+        vec![without_servers(), without_servers()],
+        at_once(3),
+        &labs,
+    )
+    .await;
+    let unavailable = run
+        .result
+        .endings
+        .iter()
+        .filter(|ending| **ending == Ending::Unavailable);
+    assert_eq!(unavailable.count(), 2, "{:?}", run.result.endings);
+    assert_eq!(run.removed(), [1, 1]);
+    assert_eq!(run.result.counts.passed, 1);
+    assert_eq!(run.result.counts.failed, 2);
+    assert_eq!(run.result.counts.not_run, 1);
+}
+
 #[tokio::test]
 async fn an_environment_that_cannot_be_made_ready_is_replaced_and_no_lab_fails_for_it() {
     if !servers::available("an_environment_that_cannot_be_made_ready_is_replaced") {
@@ -317,7 +424,7 @@ async fn an_environment_that_cannot_be_made_ready_is_replaced_and_no_lab_fails_f
         say("Second", ""),
         say("Third", ""),
     ];
-    let run = run(vec![stubborn, without_servers()], false, &labs).await;
+    let run = run(vec![stubborn, without_servers()], IN_TURN, &labs).await;
     assert_snapshot!(run.story(), @"
     # First
     given
@@ -365,7 +472,7 @@ async fn where_nothing_can_take_its_place_the_run_ends() {
         say("Second", ""),
         say("Third", ""),
     ];
-    let none_left = run(vec![stubborn()], false, &labs).await;
+    let none_left = run(vec![stubborn()], IN_TURN, &labs).await;
     assert_snapshot!(none_left.story(), @"
     # First
     given
@@ -390,7 +497,7 @@ async fn where_nothing_can_take_its_place_the_run_ends() {
         remove_fails: Some(crate::environment::broken("a container resists")),
         ..Wrong::default()
     });
-    let left = run(vec![resists, without_servers()], false, &labs).await;
+    let left = run(vec![resists, without_servers()], IN_TURN, &labs).await;
     assert_snapshot!(left.story(), @"
     # First
     given
@@ -426,7 +533,7 @@ async fn labs_that_are_skipped_pass_the_environment_on() {
         say("Third", ""),
         skipped("Fourth"),
     ];
-    let one = run(vec![without_servers(), without_servers()], false, &labs).await;
+    let one = run(vec![without_servers(), without_servers()], IN_TURN, &labs).await;
     assert_snapshot!(one.story(), @"
     # First
     1 say
@@ -454,7 +561,7 @@ async fn labs_that_are_skipped_pass_the_environment_on() {
     // The third lab is the last that runs: it removes it.
     assert_eq!((one.removed(), one.unused), (vec![1, 0], 1));
 
-    let none = run(vec![without_servers()], false, &[skipped("Only")]).await;
+    let none = run(vec![without_servers()], IN_TURN, &[skipped("Only")]).await;
     assert_snapshot!(none.story(), @"
     # Only
     lab skipped: it needs a network of its own
@@ -467,11 +574,16 @@ async fn labs_that_are_skipped_pass_the_environment_on() {
 #[tokio::test]
 async fn an_interruption_between_two_labs_leaves_nothing() {
     let labs = [say("First", ""), say("Second", "")];
-    let run = run_until(vec![without_servers()], false, &labs, |event, interrupt| {
-        if matches!(event, Event::LabFinished { .. }) {
-            interrupt.request();
-        }
-    })
+    let run = run_until(
+        vec![without_servers()],
+        IN_TURN,
+        &labs,
+        |event, interrupt| {
+            if matches!(event, Event::LabFinished { .. }) {
+                interrupt.request();
+            }
+        },
+    )
     .await;
     assert_snapshot!(run.story(), @"
     # First
@@ -483,7 +595,7 @@ async fn an_interruption_between_two_labs_leaves_nothing() {
     Passed: 1 passed, 0 failed, 0 skipped, 0 not run
     clean
     cleaned
-    => [Passed, Interrupted, Interrupted]
+    => [Passed, Interrupted]
     ");
     assert_eq!(run.removed(), [1]);
     assert_eq!(run.result.counts.not_run, 1);
@@ -495,7 +607,7 @@ async fn an_interruption_while_the_environment_is_made_ready_leaves_nothing() {
         return;
     }
     let labs = [clean_slate("First", ""), clean_slate("Second", "")];
-    let run = run_until(vec![with_servers(1)], false, &labs, |event, interrupt| {
+    let run = run_until(vec![with_servers(1)], IN_TURN, &labs, |event, interrupt| {
         if matches!(event, Event::GivenPhase { phase } if phase.starts_with("resetting")) {
             interrupt.request();
         }
@@ -526,11 +638,16 @@ async fn an_interruption_while_the_environment_is_made_ready_leaves_nothing() {
 #[tokio::test]
 async fn an_interruption_in_a_lab_whose_checks_all_held_removes_its_environment() {
     let labs = [say("First", ""), say("Second", "")];
-    let run = run_until(vec![without_servers()], false, &labs, |event, interrupt| {
-        if matches!(event, Event::CleanupStarted) {
-            interrupt.request();
-        }
-    })
+    let run = run_until(
+        vec![without_servers()],
+        IN_TURN,
+        &labs,
+        |event, interrupt| {
+            if matches!(event, Event::CleanupStarted) {
+                interrupt.request();
+            }
+        },
+    )
     .await;
     assert_eq!(run.removed(), [1]);
     assert!(run.result.endings.contains(&Ending::Interrupted));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::command::{Desk, LONG};
 use crate::{GIVEN, lab, run_bare};
 
@@ -17,6 +19,27 @@ fn labs_of_the_course_pass_with_nothing_but_the_binary() {
     desk.start(&mut command)
         .end(LONG)
         .says(0, &["2 labs, 2 passed, 0 skipped"]);
+    // Side by side, and told of one after the other.
+    let events = desk.events();
+    let find = |name: &str| -> Vec<(usize, u64, String)> {
+        let all = events.iter().enumerate();
+        let named = all.filter(|(_, event)| event["event"] == name);
+        let place = |(at, event): (usize, &Value)| {
+            let file = event["file"].as_str().unwrap().to_owned();
+            (at, event["at_ms"].as_f64().unwrap() as u64, file)
+        };
+        named.map(place).collect()
+    };
+    let (started, finished) = (find("lab_started"), find("lab_finished"));
+    let files = |found: &[(usize, u64, String)]| -> Vec<String> {
+        found.iter().map(|(_, _, file)| file.clone()).collect()
+    };
+    assert_eq!(files(&started), [first.clone(), second.clone()]);
+    assert_eq!(files(&finished), [first, second]);
+    assert!(finished[0].0 < started[1].0, "told in one another");
+    assert!(started[1].1 < finished[0].1, "one waited for the other");
+    let numbers = events.iter().map(|event| event["seq"].as_u64().unwrap());
+    assert!(numbers.eq(1..=events.len() as u64));
 }
 
 /// Every change that a lab can make to a node, and that others see it.

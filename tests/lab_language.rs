@@ -9,6 +9,7 @@ use labrunner::cluster::NodeName;
 use labrunner::lab::model::CheckKind;
 use labrunner::lab::{self, Source, schema};
 use labrunner::report::{self, Style};
+use rstest::rstest;
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -150,78 +151,75 @@ fn slips(word: &str) -> Vec<String> {
 
 /// One key misspelt, for every key in the file and three slips each: refused every time, at the right line at least 95 times of
 /// 100. The figures are printed with `--nocapture`.
-#[test]
-fn every_misspelt_key_is_refused_at_its_line() {
-    let mut texts: Vec<(PathBuf, String)> = labs()
-        .into_iter()
-        .map(|path| (path.clone(), fs::read_to_string(&path).unwrap()))
-        .collect();
-    texts.push(("second-terminal".into(), SECOND_TERMINAL.to_owned()));
-    for (path, text) in texts {
-        let lines: Vec<&str> = text.lines().collect();
-        let keys = keys_of(&text);
-        assert!(
-            keys.len() > 40,
-            "only {} keys were found in {}",
-            keys.len(),
-            path.display()
-        );
-        let (mut tried, mut accepted, mut misplaced) = (0, Vec::new(), Vec::new());
-        let mut with_a_tail = Vec::new();
-        for (line, column, key) in &keys {
-            // All three slips for the lab that the figure is measured on; one for each of the others, to save time.
-            let all = if path.ends_with("07-scale-down.yaml") {
-                3
-            } else {
-                1
-            };
-            for slip in slips(key).into_iter().take(all) {
-                let mut changed: Vec<String> =
-                    lines.iter().map(|line| (*line).to_owned()).collect();
-                changed[*line].replace_range(*column..column + key.len(), &slip);
-                let source = Source::new("lab.yaml", changed.join("\n") + "\n");
-                tried += 1;
-                match lab::load(&source) {
-                    Ok(_) => accepted.push(format!("line {}: {key} -> {slip}", line + 1)),
-                    Err(faults) => {
-                        if faults.faults.len() > 1 {
-                            with_a_tail.push(format!("line {}: {key} -> {slip}", line + 1));
-                        }
-                        if !faults
-                            .faults
-                            .iter()
-                            .any(|fault| source.place(fault.span.start).0 == line + 1)
-                        {
-                            misplaced.push(format!("line {}: {key} -> {slip}", line + 1));
-                        }
+#[rstest]
+fn every_misspelt_key_is_refused_at_its_line(
+    #[files("labs/*.yaml")]
+    #[files("tests/lab_language/second_terminal.yaml")]
+    path: PathBuf,
+) {
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let keys = keys_of(&text);
+    assert!(
+        keys.len() > 40,
+        "only {} keys were found in {}",
+        keys.len(),
+        path.display()
+    );
+    let (mut tried, mut accepted, mut misplaced) = (0, Vec::new(), Vec::new());
+    let mut with_a_tail = Vec::new();
+    for (line, column, key) in &keys {
+        // All three slips for the lab that the figure is measured on; one for each of the others, to save time.
+        let all = if path.ends_with("07-scale-down.yaml") {
+            3
+        } else {
+            1
+        };
+        for slip in slips(key).into_iter().take(all) {
+            let mut changed: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            changed[*line].replace_range(*column..column + key.len(), &slip);
+            let source = Source::new("lab.yaml", changed.join("\n") + "\n");
+            tried += 1;
+            match lab::load(&source) {
+                Ok(_) => accepted.push(format!("line {}: {key} -> {slip}", line + 1)),
+                Err(faults) => {
+                    if faults.faults.len() > 1 {
+                        with_a_tail.push(format!("line {}: {key} -> {slip}", line + 1));
+                    }
+                    if !faults
+                        .faults
+                        .iter()
+                        .any(|fault| source.place(fault.span.start).0 == line + 1)
+                    {
+                        misplaced.push(format!("line {}: {key} -> {slip}", line + 1));
                     }
                 }
             }
         }
-        println!(
-            "{}: {} keys, {tried} slips, {} accepted, {} at another line, {} with more than one fault",
-            path.display(),
-            keys.len(),
-            accepted.len(),
-            misplaced.len(),
-            with_a_tail.len()
-        );
-        assert_eq!(
-            accepted,
-            Vec::<String>::new(),
-            "accepted in {}",
-            path.display()
-        );
-        assert!(
-            misplaced.len() * 20 <= tried,
-            "at another line: {misplaced:?}"
-        );
-        // One slip is one fault, not one with a tail of others that only follow from it. In a short lab one of them counts for more.
-        assert!(
-            with_a_tail.len() * 20 <= tried.max(100),
-            "with more than one fault: {with_a_tail:#?}"
-        );
     }
+    println!(
+        "{}: {} keys, {tried} slips, {} accepted, {} at another line, {} with more than one fault",
+        path.display(),
+        keys.len(),
+        accepted.len(),
+        misplaced.len(),
+        with_a_tail.len()
+    );
+    assert_eq!(
+        accepted,
+        Vec::<String>::new(),
+        "accepted in {}",
+        path.display()
+    );
+    assert!(
+        misplaced.len() * 20 <= tried,
+        "at another line: {misplaced:?}"
+    );
+    // One slip is one fault, not one with a tail of others that only follow from it. In a short lab one of them counts for more.
+    assert!(
+        with_a_tail.len() * 20 <= tried.max(100),
+        "with more than one fault: {with_a_tail:#?}"
+    );
 }
 
 #[test]

@@ -242,9 +242,10 @@ impl Drop for Course {
         let state = self.desk.path().join("state");
         let removed = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
-            runtime.block_on(standing::remove(&state)).is_ok()
+            runtime.block_on(standing::remove(&state)).map(drop)
         });
-        assert!(removed.join().unwrap_or(false) || std::thread::panicking());
+        let removed = removed.join().unwrap();
+        assert!(removed.is_ok() || std::thread::panicking(), "{removed:?}");
     }
 }
 

@@ -85,3 +85,43 @@ fn a_toolbox_that_is_removed_is_told() {
         .says(5, &["toolbox", "removed by hand", "exit code 5"]);
     nothing_is_left(&desk);
 }
+
+/// Docker itself can lose count of who uses a network (<https://github.com/moby/moby/issues/42119>), and then no patience helps.
+#[test]
+fn a_network_that_docker_has_miscounted_is_told_soon() {
+    let Some(_turn) = turn("a_network_that_docker_has_miscounted_is_told_soon") else {
+        return;
+    };
+    let desk = Desk::new();
+    let _broom = Broom(&desk);
+    let path = std::env::var_os("PATH").unwrap();
+    let real = std::env::split_paths(&path)
+        .map(|folder| folder.join("docker"))
+        .find(|docker| docker.is_file())
+        .unwrap();
+    let script = format!(
+        "if [ \"$1 $2\" = 'network rm' ]; then
+           echo \"Error response from daemon: error while removing network: network $3 has active endpoints\" >&2
+           exit 1
+         fi
+         exec {} \"$@\"",
+        real.display()
+    );
+    let bin = desk.script("bin", "docker", &script);
+    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path)));
+    desk.write("lab.yaml", lab("", PING));
+    let mut command = desk.run_command(&["lab.yaml"]);
+    command.env("PATH", path.unwrap());
+    let ended = desk.start(&mut command).end(LONG);
+    ended.says(
+        5,
+        &[
+            "1 network of this run can't be removed before docker is restarted",
+            "has miscounted",
+            "has active endpoints",
+        ],
+    );
+    // As somebody does who has restarted it.
+    desk.labrunner(&["clean", &desk.run_id()]).says(0, &[]);
+    nothing_is_left(&desk);
+}

@@ -27,8 +27,9 @@ use libraries::Library;
 /// How long what comes about by itself may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// One scenario at a time: all of them are about time, and a cluster is six nodes.
-static ONE: Mutex<()> = Mutex::const_new(());
+/// One scenario at a time on each kind of nodes: all of them are about time, and a cluster is six nodes.
+static ON_SERVERS: Mutex<()> = Mutex::const_new(());
+static ON_THE_DOUBLE: Mutex<()> = Mutex::const_new(());
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +46,7 @@ async fn on_servers(
 ) {
     let test = format!("on_servers, {library:?}");
     if servers::available(&test) && library.available(&test) {
-        let _alone = ONE.lock().await;
+        let _alone = ON_SERVERS.lock().await;
         scenario::play(library, place::real().await).await;
     }
 }
@@ -64,7 +65,7 @@ async fn on_the_double(
     library: Library,
 ) {
     if library.available(&format!("on_the_double, {library:?}")) {
-        let _alone = ONE.lock().await;
+        let _alone = ON_THE_DOUBLE.lock().await;
         scenario::play(library, place::double().await).await;
     }
 }

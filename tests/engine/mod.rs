@@ -3,34 +3,53 @@
 
 use std::fs::File;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::support;
 
-/// Starting containers is work for the processor: tests that do it take turns.
-static TURN: Mutex<()> = Mutex::new(());
+/// How many tests make containers at once. They wait most of the time, but starting containers is work for the processor.
+const AT_ONCE: usize = 2;
 
-/// Whose turn it is. `None` where the test can't run, which has been told then.
-pub fn turn(test: &str) -> Option<MutexGuard<'static, ()>> {
-    support::may_run("docker", test).then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner))
+/// How many do.
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+/// The turn of a test that makes containers, until it is dropped.
+pub struct Turn(());
+
+/// Waits for a turn. `None` where the test can't run, which has been told then.
+pub fn turn(test: &str) -> Option<Turn> {
+    support::may_run("docker", test).then(|| {
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = ENDED.wait_while(running, |running| *running >= AT_ONCE);
+        *waited.unwrap_or_else(PoisonError::into_inner) += 1;
+        Turn(())
+    })
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        ENDED.notify_one();
+    }
 }
 
 /// The turn of a test that uses the course's own names and ports, of which a machine has one of each: of this process's threads, and
 /// of other processes.
 pub struct CourseTurn {
-    // In this order: the course's names are free before another thread's turn begins.
+    // In this order: the course's names are free before another one's turn begins.
     _machine: File,
-    _ours: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 /// Waits for the course's names and ports. `None` where the test can't run, which has been told then.
 pub fn course_turn(test: &str) -> Option<CourseTurn> {
-    let ours = turn(test)?;
     let machine = File::create(std::env::temp_dir().join("labrunner-course-ports.lock")).unwrap();
+    // Who waits for the names takes no turn from those who need none.
     machine.lock().unwrap();
     Some(CourseTurn {
         _machine: machine,
-        _ours: ours,
+        _turn: turn(test)?,
     })
 }
 

@@ -19,6 +19,9 @@ pub(super) const HOST_LABEL: &str = "labrunner.host";
 const REMOVE_TIME: Duration = Duration::from_secs(60);
 /// How long to keep at it, when things resist or new ones turn up.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How long to keep at networks that nothing uses and that docker takes for used. It has miscounted then, and never gets it right until it is restarted:
+/// <https://github.com/moby/moby/issues/42119>.
+const MISCOUNTED: Duration = Duration::from_secs(10);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -99,7 +102,8 @@ fn read(kind: Kind, line: &str) -> Found {
 /// Removes everything of which `doomed` is true, until nothing of the kind is left. Returns all that it removed.
 ///
 /// # Errors
-/// `Broken`, with docker's words, when something is still there after a minute and a half; the rest is removed all the same.
+/// `Broken`, with docker's words, when something is still there after a minute and a half, or docker has [miscounted](MISCOUNTED) who uses a network; the
+/// rest is removed all the same.
 pub(super) async fn remove(
     client: &Client,
     run: Option<&str>,
@@ -114,6 +118,11 @@ pub(super) async fn remove(
     let mut removed: Vec<Found> = Vec::new();
     let mut looks = 0;
     let mut complaint = String::new();
+    let mut miscounted: Option<Instant> = None;
+    let command = match run {
+        Some(COURSE) => "labrunner down",
+        _ => "labrunner clean",
+    };
     loop {
         let mut found = find(client, run).await?;
         found.retain(&doomed);
@@ -132,19 +141,27 @@ pub(super) async fn remove(
                 .any(|other| (other.kind, &other.id) == (thing.kind, &thing.id))
         };
         let stubborn = found.iter().any(known);
-        if Instant::now() >= deadline {
-            return Err(BackendError::Broken {
-                what: format!(
-                    "{} of this run can't be removed: {complaint}",
-                    count(&found)
+        miscounted = match are_miscounted(client, &found, &complaint).await {
+            true => miscounted.or_else(|| Some(Instant::now())),
+            false => None,
+        };
+        let is_hopeless = miscounted.is_some_and(|since| since.elapsed() >= MISCOUNTED);
+        if is_hopeless || Instant::now() >= deadline {
+            let count = count(&found);
+            let (what, help) = match is_hopeless {
+                // All of it in the sentence: what could not be removed is told without advice.
+                true => (
+                    format!(
+                        "{count} of this run can't be removed before docker is restarted, which has miscounted who uses it, as a known bug makes it do: {complaint}"
+                    ),
+                    format!("restart docker, then `{command}`"),
                 ),
-                help: if run == Some(COURSE) {
-                    "try again later with `labrunner down`"
-                } else {
-                    "try again later with `labrunner clean`"
-                }
-                .to_owned(),
-            });
+                false => (
+                    format!("{count} of this run can't be removed: {complaint}"),
+                    format!("try again later with `{command}`"),
+                ),
+            };
+            return Err(BackendError::Broken { what, help });
         }
         if stubborn {
             tokio::time::sleep(PAUSE).await;
@@ -170,6 +187,25 @@ pub(super) async fn remove(
             .collect();
         removed.extend(new);
     }
+}
+
+/// Whether all that is left are networks that docker says are used, and by nobody.
+async fn are_miscounted(client: &Client, found: &[Found], complaint: &str) -> bool {
+    if !complaint.contains("has active endpoints") {
+        return false;
+    }
+    for thing in found {
+        let format = "{{range .Containers}}{{.Name}} {{end}}";
+        let users = client
+            .lines(&["network", "inspect", "--format", format, &thing.id])
+            .await;
+        // One that went away just now was not miscounted.
+        let nobody = users.is_ok_and(|users| users.iter().all(|user| user.trim().is_empty()));
+        if thing.kind != Kind::Network || !nobody {
+            return false;
+        }
+    }
+    true
 }
 
 /// Removes the things of one kind; returns what docker complained of.

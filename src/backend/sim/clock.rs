@@ -2,7 +2,7 @@
 //!
 //! It leaps when somebody sleeps by this clock and nobody [holds](Clock::hold) it: whoever runs a command or asks a node something holds it meanwhile. Then, after a
 //! moment in which none of that has changed, it leaps to the moment for which the first of the sleepers waits, and not an instant further: what the nodes do until then they do each at
-//! its own moment, and whoever sleeps wakes at his.
+//! its own moment, and whoever sleeps wakes at his. Who has woken up is given time to do what he has waited for: a busy machine may be slow to let him.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,8 +15,10 @@ use tokio::sync::Notify;
 use crate::double::{self, Cluster};
 use crate::resp::{Clock, Hold};
 
-/// For so long nobody may have begun or ended anything before a leap. Who has just woken up is about to ask something.
+/// For so long nobody may have begun or ended anything before a leap.
 const QUIET: Duration = Duration::from_micros(300);
+/// The same while somebody has woken up and done nothing yet. He is about to ask something, or to sleep again; if he does neither, he was only waiting for the end.
+const WOKEN: Duration = Duration::from_millis(50);
 /// Nobody waits for what is further away; he only says that he waits without end.
 const FARTHEST: Duration = Duration::from_secs(60 * 60);
 
@@ -37,6 +39,8 @@ struct State {
     sleepers: BTreeSet<(Duration, u64)>,
     next: u64,
     held: usize,
+    /// How many have woken up at their moment and done nothing since.
+    woken: usize,
     /// Since when nothing has changed.
     since: Instant,
 }
@@ -51,6 +55,7 @@ impl SimClock {
                 sleepers: BTreeSet::new(),
                 next: 0,
                 held: 0,
+                woken: 0,
                 since: Instant::now(),
             }),
             changed: Notify::new(),
@@ -80,10 +85,10 @@ impl Inner {
     /// Leaps to the moment of this sleeper, if he is the first and all is quiet.
     fn leap(&self, sleeper: (Duration, u64)) {
         let mut state = self.lock();
-        let quiet = state.since.elapsed() >= QUIET;
-        if !quiet || !state.may_leap_for(sleeper, self.clock.now()) {
+        if !state.quiet_in().is_zero() || !state.may_leap_for(sleeper, self.clock.now()) {
             return;
         }
+        state.woken = 0;
         // Whoever wants to begin something waits until it is over.
         if let Some(cluster) = &state.cluster {
             cluster.leap_to(sleeper.0);
@@ -95,6 +100,17 @@ impl Inner {
 }
 
 impl State {
+    /// How long it takes yet until it has been quiet for long enough, if it stays so.
+    fn quiet_in(&self) -> Duration {
+        let needed = if self.woken > 0 { WOKEN } else { QUIET };
+        needed.saturating_sub(self.since.elapsed())
+    }
+
+    /// Somebody does something by this clock: one of those who have woken up, as far as can be told.
+    fn acted(&mut self) {
+        self.woken = self.woken.saturating_sub(1);
+    }
+
     fn may_leap_for(&self, sleeper: (Duration, u64), now: Duration) -> bool {
         self.held == 0
             && self.cluster.is_some()
@@ -111,8 +127,10 @@ struct Sleeper<'a> {
 
 impl Drop for Sleeper<'_> {
     fn drop(&mut self) {
+        let reached = self.inner.clock.now() >= self.key.0;
         self.inner.change(|state| {
             state.sleepers.remove(&self.key);
+            state.woken += usize::from(reached);
         });
     }
 }
@@ -140,6 +158,7 @@ impl Clock for SimClock {
         }
         let mut key = (moment, 0);
         inner.change(|state| {
+            state.acted();
             key.1 = state.next;
             state.next += 1;
             state.sleepers.insert(key);
@@ -153,7 +172,10 @@ impl Clock for SimClock {
             let Some(left) = moment.checked_sub(now).filter(|left| !left.is_zero()) else {
                 return;
             };
-            let may_leap = inner.lock().may_leap_for(key, now);
+            let (may_leap, quiet_in) = {
+                let state = inner.lock();
+                (state.may_leap_for(key, now), state.quiet_in())
+            };
             if !may_leap {
                 tokio::select! {
                     () = changed => {}
@@ -164,7 +186,7 @@ impl Clock for SimClock {
             let leaping = inner.clone();
             let leap = tokio::task::spawn_blocking(move || {
                 // Finer than the runtime's own timer.
-                std::thread::sleep(QUIET);
+                std::thread::sleep(quiet_in.max(QUIET));
                 leaping.leap(key);
             });
             // A thread that can't be had leaves the time as it is.
@@ -173,7 +195,10 @@ impl Clock for SimClock {
     }
 
     fn hold(&self) -> Hold {
-        self.0.change(|state| state.held += 1);
+        self.0.change(|state| {
+            state.acted();
+            state.held += 1;
+        });
         Hold::new(Work(self.0.clone()))
     }
 }
@@ -242,6 +267,26 @@ mod tests {
             let late = at - Duration::from_secs(seconds);
             assert!(late < Duration::from_secs(5), "{seconds}: {at:?}");
         }
+    }
+
+    /// On a busy machine, who has woken up does not run at once.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_wakes_is_given_the_time_to_do_what_he_waited_for() {
+        let clock = Arc::new(clock().await);
+        let zero = clock.now();
+        let longer = tokio::spawn({
+            let clock = clock.clone();
+            async move { pause(clock.as_ref(), Duration::from_secs(600)).await }
+        });
+        for seconds in 1..=5 {
+            clock.sleep_until(zero + Duration::from_secs(seconds)).await;
+            std::thread::sleep(Duration::from_millis(5));
+            let _work = clock.hold();
+            let late = clock.now() - zero - Duration::from_secs(seconds);
+            assert!(late < Duration::from_millis(900), "{seconds}: {late:?}");
+        }
+        longer.await.unwrap();
+        assert!(clock.now() - zero >= Duration::from_secs(600));
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use command::{Desk, Ended, lab};
-use engine::{Turn, docker, left_of, remove_by_hand, turn};
+use engine::{docker, left_of, remove_by_hand, turn};
 use labrunner::backend::postgres::{Options, Server};
 use sqlx::{Connection, PgConnection};
+use support::turns::Turn;
 use support::{may_run, skip};
 
 /// Two labs one after the other, on a machine under load.

@@ -3,35 +3,16 @@
 
 use std::fs::File;
 use std::process::Command;
-use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::support;
+use crate::support::turns::{Turn, Turns};
 
-/// How many tests make containers at once. They wait most of the time, but starting containers is work for the processor.
-const AT_ONCE: usize = 2;
-
-/// How many do.
-static RUNNING: Mutex<usize> = Mutex::new(0);
-static ENDED: Condvar = Condvar::new();
-
-/// The turn of a test that makes containers, until it is dropped.
-pub struct Turn(());
+/// Tests that make containers: they wait most of the time, but starting containers is work for the processor.
+static MAKING: Turns = Turns::new(2);
 
 /// Waits for a turn. `None` where the test can't run, which has been told then.
 pub fn turn(test: &str) -> Option<Turn> {
-    support::may_run("docker", test).then(|| {
-        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = ENDED.wait_while(running, |running| *running >= AT_ONCE);
-        *waited.unwrap_or_else(PoisonError::into_inner) += 1;
-        Turn(())
-    })
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        ENDED.notify_one();
-    }
+    support::may_run("docker", test).then(|| MAKING.take())
 }
 
 /// The turn of a test that uses the course's own names and ports, of which a machine has one of each: of this process's threads, and

@@ -7,6 +7,7 @@ use std::io::Write;
 use crate::both::{Said, Which, call, converse, is_here};
 use crate::nodes::{Kind, Nodes, named};
 use crate::server::Server;
+use crate::support::turns::Turns;
 use crate::terminal::converse_at_terminal;
 use crate::words::{unescaped, words};
 
@@ -137,10 +138,14 @@ pub fn same(test: &str, scenario: &Scenario) {
     compare(scenario, None);
 }
 
+/// Scenarios: each is three programs or more, on up to ten servers each.
+static PLAYING: Turns = Turns::new(2);
+
 /// Plays a scenario several times, each on nodes of its own: the real redis-cli on real nodes is what all others have to do as well. Real nodes do not do the
 /// same twice: one may have heard of another a moment later. So a difference is shown, and counts if a second pair of runs has one as well; one that is the
 /// program's own, or the double's, is there each time.
 pub fn compare(scenario: &Scenario, source: Option<&Server>) {
+    let _turn = PLAYING.take();
     let first = differences(&pairs(scenario), scenario, source);
     if first.is_empty() {
         return;

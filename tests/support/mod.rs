@@ -4,6 +4,8 @@
 //! Each test file uses a part of this.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
+pub mod turns;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -254,10 +254,7 @@ async fn run_labs(
     let records = arguments.record.is_some();
     let manner = Manner {
         fresh: arguments.fresh || records,
-        at_once: match records {
-            true => Some(NonZeroUsize::MIN),
-            false => arguments.jobs,
-        },
+        at_once: records.then_some(NonZeroUsize::MIN).or(arguments.jobs),
     };
     let result = engine::run_all(labs, Arc::new(maker), manner, events, interrupt).await;
     let exit = Exit::of(&result.endings);

@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
-use super::apart::{Gone, apart};
+use super::apart::apart;
 use super::environment::Environment;
 use super::event::{Counts, Event};
 use super::events::Events;
 use super::interrupt::Interrupt;
 use super::run::{Ending, LabResult, remove, run_in, skip, skip_reason, takes_real_time};
-use super::tell::tell_unmade;
+use super::tell::{tell_gone, tell_unmade};
 use crate::backend::{Backend, BackendError};
 use crate::lab::Lab;
 use crate::lab::model::Step;
@@ -201,28 +201,10 @@ impl Run {
             let (run, lab, events) = (self.clone(), lab.clone(), events.clone());
             async move { run.lab(&lab, &mut None, false, &events).await }
         });
-        let gone = match ended.await {
-            Ok(ended) => return ended,
-            Err(gone) => gone,
-        };
-        let (ending, what, help) = match gone {
-            Gone::NoThread(error) => (
-                Ending::Unavailable,
-                format!("no thread to run a lab on: {error}"),
-                "is the machine out of memory or processes?",
-            ),
-            Gone::Panicked => (
-                Ending::Bug,
-                "a bug in labrunner ended this lab".to_owned(),
-                "please report it, with the journal",
-            ),
-        };
-        events.emit(Event::Trouble {
-            step: None,
-            what,
-            help: Some(help.to_owned()),
-        });
-        ending.into()
+        match ended.await {
+            Ok(ended) => ended,
+            Err(gone) => tell_gone(events, gone).into(),
+        }
     }
 
     /// Runs a lab in the environment that stands or in a new one. For a lab that is skipped none is made.

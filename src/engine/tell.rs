@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::apart::Gone;
 use super::event::Event;
 use super::events::Events;
 use super::guard::guarded;
@@ -12,6 +13,11 @@ use super::world::World;
 use crate::backend::{BackendError, Life};
 use crate::cluster::NodeName;
 use crate::lab::model::Step;
+
+/// What a bug of this program does to a lab.
+const BUG: &str = "a bug in labrunner ended this lab";
+/// What is to be done about one.
+const REPORT_IT: &str = "please report it, with the journal";
 
 /// Tells what went wrong, with the cluster at that moment, and says what that makes of the lab.
 pub(super) async fn tell(world: &Arc<World>, step: Option<&Step>, trouble: Trouble) -> Ending {
@@ -26,11 +32,7 @@ pub(super) async fn tell(world: &Arc<World>, step: Option<&Step>, trouble: Troub
     let mut ending = match trouble {
         Trouble::Interrupted => return Ending::Interrupted,
         Trouble::Bug { what } => {
-            let help = "please report it, with the journal".to_owned();
-            say(
-                format!("a bug in labrunner ended this lab: {what}"),
-                Some(help),
-            );
+            say(format!("{BUG}: {what}"), Some(REPORT_IT.to_owned()));
             return Ending::Bug;
         }
         Trouble::Failed => Ending::Failed,
@@ -102,6 +104,27 @@ pub(super) fn tell_of_cleanup(world: &World, step: &Step, trouble: Trouble) {
         ),
         help,
     });
+}
+
+/// Tells why nothing came of a lab that was run on threads of its own, and says what that makes of it.
+pub(super) fn tell_gone(events: &Events, gone: Gone) -> Ending {
+    match gone {
+        Gone::NoThread(error) => tell_unmade(
+            events,
+            BackendError::Unavailable {
+                what: format!("no thread to run a lab on: {error}"),
+                help: "is the machine out of memory or processes?".to_owned(),
+            },
+        ),
+        Gone::Panicked => {
+            events.emit(Event::Trouble {
+                step: None,
+                what: BUG.to_owned(),
+                help: Some(REPORT_IT.to_owned()),
+            });
+            Ending::Bug
+        }
+    }
 }
 
 pub(super) fn in_one_sentence(trouble: Trouble) -> String {

@@ -275,7 +275,7 @@ impl Router {
         let _ = overdue.set(client.address().name.clone());
         let silent_since = Instant::now();
         let router = self.clone();
-        // Ends by itself within REFRESH_LIMIT.
+        // Ends by itself within REFRESH_PAUSE and REFRESH_LIMIT.
         tokio::spawn(async move { router.refresh(silent_since).await });
         send.await
     }

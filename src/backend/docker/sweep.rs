@@ -191,17 +191,18 @@ pub(super) async fn remove(
 
 /// Whether all that is left are networks that docker says are used, and by nobody.
 async fn are_miscounted(client: &Client, found: &[Found], complaint: &str) -> bool {
-    if !complaint.contains("has active endpoints") {
+    let are_networks = found.iter().all(|thing| thing.kind == Kind::Network);
+    if !are_networks || !complaint.contains("has active endpoints") {
         return false;
     }
-    for thing in found {
+    for network in found {
         let format = "{{range .Containers}}{{.Name}} {{end}}";
         let users = client
-            .lines(&["network", "inspect", "--format", format, &thing.id])
+            .lines(&["network", "inspect", "--format", format, &network.id])
             .await;
         // One that went away just now was not miscounted.
         let nobody = users.is_ok_and(|users| users.iter().all(|user| user.trim().is_empty()));
-        if thing.kind != Kind::Network || !nobody {
+        if !nobody {
             return false;
         }
     }

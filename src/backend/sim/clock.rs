@@ -18,7 +18,7 @@ use crate::resp::{Clock, Hold};
 /// For so long nobody may have begun or ended anything before a leap.
 const QUIET: Duration = Duration::from_micros(300);
 /// The same while somebody has woken up and done nothing yet. He is about to ask something, or to sleep again; if he does neither, he was only waiting for the end.
-const WOKEN: Duration = Duration::from_millis(50);
+const QUIET_AFTER_WAKING: Duration = Duration::from_millis(50);
 /// Nobody waits for what is further away; he only says that he waits without end.
 const FARTHEST: Duration = Duration::from_secs(60 * 60);
 
@@ -102,7 +102,11 @@ impl Inner {
 impl State {
     /// How long it takes yet until it has been quiet for long enough, if it stays so.
     fn quiet_in(&self) -> Duration {
-        let needed = if self.woken > 0 { WOKEN } else { QUIET };
+        let needed = if self.woken > 0 {
+            QUIET_AFTER_WAKING
+        } else {
+            QUIET
+        };
         needed.saturating_sub(self.since.elapsed())
     }
 

@@ -1,6 +1,7 @@
 //! What a simulated cluster costs.
 //!
-//! `cargo bench --bench cluster_cost` measures: a second of an idle cluster's time on a stepped clock, of 6 and of 60 nodes; the time from `start()` until all nodes of six are `ok`; the time from the death of a
+//! `cargo bench --bench cluster_cost` measures: a second of an idle cluster's time on a stepped clock, of 6 and of 60 nodes, left alone, and the same with a client that comes each second, so that nobody rests
+//! (`src/double/gossip/rest.rs`); the time from `start()` until all nodes of six are `ok`; the time from the death of a
 //! master until its replica has taken over, on a leaping clock with a node timeout of 5 s; and by how much a process grows that has an idle cluster of 6 nodes.
 //! It fails where a limit below is not kept to. `-- --rounds N` for another number of rounds, `--seconds N` for how long a cluster idles, `--no-limits` to print only.
 //!
@@ -77,19 +78,26 @@ async fn main() -> ExitCode {
         }
     };
 
-    let mut costs = Vec::new();
-    for masters in [3, 30] {
-        let cost = median(options.rounds, || second_of(masters, options.seconds)).await;
-        let messages = messages_of(masters).await;
-        println!(
-            "a second of {} idle nodes: {cost:.1?}, {messages:.0} messages",
-            masters * 2
-        );
-        costs.push(cost);
+    for (how, disturbed) in [("left alone", false), ("with a client each second", true)] {
+        let mut costs = Vec::new();
+        for masters in [3, 30] {
+            let cost = median(options.rounds, || {
+                second_of(masters, options.seconds, disturbed)
+            })
+            .await;
+            println!("a second of {} nodes, {how}: {cost:.1?}", masters * 2);
+            costs.push(cost);
+        }
+        let times = costs[1].as_secs_f64() / costs[0].as_secs_f64();
+        println!("60 nodes, {how}, cost {times:.1} times 6");
+        if !disturbed {
+            judge("60 nodes beside 6", times <= TIMES);
+        }
     }
-    let times = costs[1].as_secs_f64() / costs[0].as_secs_f64();
-    println!("60 nodes cost {times:.1} times 6");
-    judge("60 nodes beside 6", times <= TIMES);
+    for masters in [3, 30] {
+        let messages = messages_of(masters).await;
+        println!("{} nodes send {messages:.0} messages a second", masters * 2);
+    }
 
     let start = median(options.rounds, started).await;
     println!("from start() to ok at all of 6 nodes: {start:.1?}");
@@ -127,13 +135,24 @@ async fn median<F: Future<Output = Duration>>(
     all[rounds / 2]
 }
 
-async fn second_of(masters: usize, seconds: u64) -> Duration {
+async fn second_of(masters: usize, seconds: u64, disturbed: bool) -> Duration {
     let cluster = idle(masters).await;
     let begun = Instant::now();
-    cluster.advance(Duration::from_secs(seconds));
+    match disturbed {
+        true => pass_disturbed(&cluster, seconds),
+        false => cluster.advance(Duration::from_secs(seconds)),
+    }
     let cost = begun.elapsed() / seconds as u32;
     assert!(cluster.look(|look| look.is_settled()), "it has stayed well");
     cost
+}
+
+/// Lets time pass while somebody comes each second.
+fn pass_disturbed(cluster: &Cluster, seconds: u64) {
+    for _ in 0..seconds {
+        cluster.run(0, ["PING"]);
+        cluster.advance(Duration::from_secs(1));
+    }
 }
 
 /// How many messages its nodes send each other in a second: the protocol has them ping more the more they are.
@@ -155,7 +174,7 @@ async fn messages_of(masters: usize) -> f64 {
         (0..cluster.len()).map(of_node).sum()
     };
     let before = sent();
-    cluster.advance(Duration::from_secs(20));
+    pass_disturbed(&cluster, 20);
     (sent() - before) as f64 / 20.0
 }
 

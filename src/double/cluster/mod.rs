@@ -3,6 +3,8 @@
 mod builder;
 mod look;
 #[cfg(test)]
+mod resting;
+#[cfg(test)]
 mod sabotaged;
 #[cfg(test)]
 mod tests;
@@ -289,7 +291,7 @@ impl Cluster {
     /// What a node has logged, in the words of Redis, oldest first.
     pub fn log(&self, node: usize) -> Vec<String> {
         self.of(node, move |world| {
-            world.at(node, |server| {
+            world.seen(node, |server| {
                 server.log.iter().map(|(_, line)| line.clone()).collect()
             })
         })

@@ -6,7 +6,7 @@
     unused_imports,
     reason = "what is printed of a history is for those who play many"
 )]
-mod histories;
+pub(super) mod histories;
 
 use std::collections::BTreeSet;
 

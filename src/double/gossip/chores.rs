@@ -45,6 +45,18 @@ impl Chores {
         }
         self.moments[index] = 0;
     }
+
+    /// A peer has been touched since the last tick.
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// So many milliseconds have passed in which nothing was due.
+    pub fn put_off(&mut self, by: i64) {
+        for moment in &mut self.moments {
+            *moment = moment.saturating_add(by);
+        }
+    }
 }
 
 impl View {
@@ -98,10 +110,11 @@ impl View {
     }
 
     /// Counts anew what is kept of all peers, if it may have changed.
-    pub(super) fn count_peers(&mut self) {
+    pub(super) fn count_peers(&mut self, around: &Around<'_>) {
         if !std::mem::take(&mut self.chores.changed) {
             return;
         }
+        self.note_unrest(around.now);
         let others = || {
             self.peers
                 .iter()

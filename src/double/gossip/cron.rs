@@ -18,7 +18,7 @@ impl View {
         }
         let due = self.peers_due(around);
         self.see_to_links(&due, around);
-        self.count_peers();
+        self.count_peers(around);
         if self.ticks.is_multiple_of(10) {
             self.ping_somebody(around);
         }

@@ -4,6 +4,7 @@ use super::around::Around;
 use super::message::Body;
 use super::peer::PeerKey;
 use super::sabotage::Sabotage;
+use super::state::quorum_of;
 use super::view::View;
 
 /// For how many node timeouts a report counts.
@@ -43,7 +44,7 @@ impl View {
 
     /// How many masters are a majority.
     pub(super) fn quorum(&self) -> usize {
-        self.size / 2 + 1
+        quorum_of(self.size)
     }
 
     /// A node that is suspected here, and by a majority of masters with this node, has failed.

@@ -95,7 +95,7 @@ impl View {
         };
         let id = self.chance_id(around);
         self.insert(Peer {
-            ip: address_of(header).into(),
+            ip: header.address().into(),
             port: header.port,
             bus_port: header.bus_port,
             ..Peer::new(id, flags, around.now)
@@ -247,7 +247,7 @@ impl View {
     /// The address from which a node speaks is the one by which it is reached from now on. Returns whether it is a new one.
     pub(super) fn update_address(&mut self, key: PeerKey, link: LinkId, header: &Header) -> bool {
         let peer = self.peer(key);
-        let ip = address_of(header);
+        let ip = header.address();
         if peer.link.is_some_and(|own| own.id == link)
             || ip.is_empty()
             || ((peer.port, peer.bus_port) == (header.port, header.bus_port) && *peer.ip == *ip)
@@ -433,14 +433,5 @@ impl View {
         for slot in slots.iter() {
             self.unbind(slot);
         }
-    }
-}
-
-/// The address that a node announces, or else the one that it is seen at.
-fn address_of(header: &Header) -> &str {
-    if header.ip.is_empty() {
-        &header.seen_ip
-    } else {
-        &header.ip
     }
 }

@@ -51,6 +51,17 @@ pub(in crate::double) struct Header {
     pub force_ack: bool,
 }
 
+impl Header {
+    /// The address that the sender announces, or else the one that it is seen at.
+    pub(super) fn address(&self) -> &str {
+        if self.ip.is_empty() {
+            &self.seen_ip
+        } else {
+            &self.ip
+        }
+    }
+}
+
 /// What a message is about.
 #[derive(Debug, Clone)]
 pub(in crate::double) enum Body {
@@ -103,6 +114,13 @@ pub(in crate::double) struct Gossip {
     pub pong_received: i64,
     /// What the sender takes it for.
     pub flags: Flags,
+}
+
+impl Message {
+    /// It is one of those that nodes send each other all the time, even if nothing has happened.
+    pub fn is_routine(&self) -> bool {
+        matches!(&self.body, Body::Ping { kind, .. } if *kind != Ping::Meet)
+    }
 }
 
 impl Body {

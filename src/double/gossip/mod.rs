@@ -19,6 +19,7 @@ mod message;
 mod migration;
 mod peer;
 mod receive;
+mod rest;
 mod sabotage;
 mod slots;
 mod state;
@@ -28,7 +29,7 @@ mod view;
 
 pub(in crate::double) use around::{Around, MasterLink, Settings};
 pub(in crate::double) use effect::{Effect, LinkId};
-pub(in crate::double) use message::Message;
+pub(in crate::double) use message::{Header, Message};
 #[cfg(test)]
 pub(in crate::double) use peer::OutgoingLink;
 pub(in crate::double) use peer::{Flags, Peer, PeerKey};

@@ -214,7 +214,7 @@ impl View {
             // Once the same, they are shared, and the next comparison costs nothing.
             if !Arc::ptr_eq(known, &header.slots) {
                 if *known == header.slots {
-                    self.peer_mut(master).slots = header.slots.clone();
+                    self.heard_mut(master).slots = header.slots.clone();
                 } else {
                     if self.peer(key).flags.master {
                         self.hear_claim(key, header.config_epoch, &header.slots, around);

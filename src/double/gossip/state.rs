@@ -16,7 +16,28 @@ pub(super) struct StateHistory {
     /// When the state was looked at first.
     first: Option<i64>,
     /// When this node was in a minority last; 0: never.
-    minority: i64,
+    pub minority: i64,
+}
+
+/// What is served, and who can be reached.
+struct Reach {
+    /// Slots whose owner has not failed.
+    covered: usize,
+    /// Masters that serve slots.
+    masters: usize,
+    /// Those of them that are well.
+    reachable: usize,
+}
+
+impl Reach {
+    fn is_minority(&self) -> bool {
+        self.reachable < quorum_of(self.masters)
+    }
+}
+
+/// How many masters are a majority.
+pub(super) fn quorum_of(masters: usize) -> usize {
+    masters / 2 + 1
 }
 
 impl View {
@@ -32,24 +53,10 @@ impl View {
         {
             return;
         }
-        let mut covered = 0;
-        let mut reachable = 0;
-        self.size = 0;
-        for (_, peer) in &self.peers {
-            let slots = peer.slots.len();
-            if slots == 0 {
-                continue;
-            }
-            if !peer.flags.failed {
-                covered += slots;
-            }
-            if peer.flags.master {
-                self.size += 1;
-                reachable += usize::from(!peer.flags.unwell());
-            }
-        }
-        let mut ok = !around.settings.full_coverage || covered == usize::from(SLOTS);
-        if reachable < self.quorum() && !self.sabotaged(Sabotage::MinorityStaysOk) {
+        let reach = self.reach();
+        self.size = reach.masters;
+        let mut ok = is_covered(&reach, around);
+        if reach.is_minority() && !self.sabotaged(Sabotage::MinorityStaysOk) {
             ok = false;
             self.history.minority = now;
         }
@@ -71,4 +78,36 @@ impl View {
         let word = if ok { "ok" } else { "fail" };
         self.log(format!("Cluster state changed: {word}"));
     }
+
+    fn reach(&self) -> Reach {
+        let mut reach = Reach {
+            covered: 0,
+            masters: 0,
+            reachable: 0,
+        };
+        for (_, peer) in &self.peers {
+            let slots = peer.slots.len();
+            if slots == 0 {
+                continue;
+            }
+            if !peer.flags.failed {
+                reach.covered += slots;
+            }
+            if peer.flags.master {
+                reach.masters += 1;
+                reach.reachable += usize::from(!peer.flags.unwell());
+            }
+        }
+        reach
+    }
+
+    /// Whether it takes the cluster for what it is by what it knows, and does not wait to be sure of it.
+    pub(super) fn is_state_settled(&self, around: &Around<'_>) -> bool {
+        let reach = self.reach();
+        self.ok == (is_covered(&reach, around) && !reach.is_minority())
+    }
+}
+
+fn is_covered(reach: &Reach, around: &Around<'_>) -> bool {
+    !around.settings.full_coverage || reach.covered == usize::from(SLOTS)
 }

@@ -13,6 +13,7 @@ use super::election::Election;
 use super::manual::Manual;
 use super::message::{Header, Message};
 use super::peer::{Flags, Peer, PeerKey};
+use super::rest::Quiet;
 use super::sabotage::Sabotage;
 use super::state::StateHistory;
 use crate::cluster::{NodeId, SLOTS, Slot, SlotSet};
@@ -35,6 +36,12 @@ pub(super) struct Todo {
     pub manual_failover: bool,
     pub state: bool,
     pub settings: bool,
+}
+
+impl Todo {
+    pub fn is_anything(self) -> bool {
+        self.failover || self.manual_failover || self.state || self.settings
+    }
 }
 
 /// A node's view of its cluster.
@@ -86,6 +93,7 @@ pub(in crate::double) struct View {
     pub(super) suspected: usize,
     pub(super) ticks: u64,
     pub(super) chores: Chores,
+    pub(super) quiet: Quiet,
     pub(super) election: Election,
     pub(super) manual: Manual,
     pub(super) history: StateHistory,
@@ -147,6 +155,7 @@ impl View {
             suspected: 0,
             ticks: 0,
             chores: Chores::default(),
+            quiet: Quiet::default(),
             election: Election::default(),
             manual: Manual::default(),
             history: StateHistory::default(),
@@ -288,7 +297,7 @@ impl View {
         &mut self.peers[usize::from(key.0)]
     }
 
-    /// A node, to note what was heard of it: later moments than those that stand there, its offset, its epoch, who reports it, whether it may fail over. Nothing else may be changed by this: the tick does not look
+    /// A node, to note what was heard of it: later moments than those that stand there, its offset, its epoch, who reports it, whether it may fail over, an equal set of slots. Nothing else may be changed by this: the tick does not look
     /// at the peer for that.
     pub(super) fn heard_mut(&mut self, key: PeerKey) -> &mut Peer {
         &mut self.peers[usize::from(key.0)]

@@ -17,7 +17,7 @@ mod watcher;
 
 use super::{cluster, double};
 
-pub use event::History;
+pub use event::{Event, History};
 pub use player::{Outcome, Player};
 #[allow(unused_imports)]
 // Who has put a bug in asks by which rule it is found; the others do not.

@@ -28,6 +28,20 @@ pub(super) enum Happening {
     Received(LinkId, Box<Packet>),
 }
 
+impl Happening {
+    /// It is one of those that go on even if nothing has happened: a tick, a ping and its answer, what a master and its replicas tell each other.
+    pub fn is_routine(&self) -> bool {
+        match self {
+            Happening::Tick { .. } => true,
+            Happening::Connected(_) | Happening::Closed(_) => false,
+            Happening::Received(_, packet) => match &**packet {
+                Packet::Bus(message) => message.is_routine(),
+                Packet::Replication(_) => true,
+            },
+        }
+    }
+}
+
 /// What is due, at which node, and when, in microseconds since 1970.
 #[derive(Debug)]
 struct Due {
@@ -141,6 +155,14 @@ impl Bus {
             place,
             what,
         }));
+    }
+
+    /// Whether every packet arrives, and none takes longer than this, in microseconds.
+    pub fn is_calm(&self, longest: u64) -> bool {
+        self.cut.is_empty()
+            && self.slow.is_empty()
+            && self.weather.loss == 0.0
+            && self.weather.delay.end <= longest
     }
 
     /// Whether a node's packets reach another one.

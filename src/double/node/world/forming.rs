@@ -17,13 +17,14 @@ pub(in crate::double) struct Introduction {
 impl World {
     /// The world begins so long before now, in microseconds: what has to happen before the start has happened then. To be said before anything else.
     pub fn go_back(&mut self, by: i64) {
+        self.never_rest_before(self.now);
         self.now -= by;
     }
 
     /// What others have to know of a node.
     pub fn introduction(&self, place: usize) -> Introduction {
         let address = self.about[place].address;
-        let id = self.at(place, |server| {
+        let id = self.seen(place, |server| {
             let member = server.cluster.as_deref();
             member.map(|member| member.view.myself().id)
         });

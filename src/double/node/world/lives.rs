@@ -62,6 +62,7 @@ impl World {
     /// # Errors
     /// Its socket can't be waited for.
     pub fn add(&mut self, newcomer: Newcomer) -> io::Result<usize> {
+        self.stir();
         let place = self.about.len();
         let address = newcomer.address;
         let sockets = newcomer.listener.is_some();
@@ -144,6 +145,7 @@ impl World {
 
     /// Stops a node. Nothing happens if it does not run.
     pub fn stop(&mut self, place: usize, how: Ending) {
+        self.stir();
         if self.life(place) == Life::Stopped {
             return;
         }
@@ -174,6 +176,7 @@ impl World {
     /// # Errors
     /// Its port is taken by somebody else.
     pub fn start_again(&mut self, place: usize) -> io::Result<()> {
+        self.stir();
         if self.life(place) != Life::Stopped {
             return Ok(());
         }
@@ -223,6 +226,7 @@ impl World {
 
     /// Ends a node for good. Nobody is at its address any more, and another one can take it.
     pub fn remove(&mut self, place: usize) {
+        self.stir();
         self.stop(place, Ending::Abrupt);
         let about = &mut self.about[place];
         about.address.set_port(0);
@@ -236,6 +240,7 @@ impl World {
 
     /// Nobody reaches a node any more and it reaches nobody, clients included.
     pub fn isolate(&mut self, place: usize) {
+        self.stir();
         self.about[place].isolated = true;
         for other in 0..self.about.len() {
             if other != place {
@@ -254,6 +259,7 @@ impl World {
     /// # Errors
     /// Its port is taken by somebody else.
     pub fn rejoin(&mut self, place: usize) -> io::Result<()> {
+        self.stir();
         if !std::mem::take(&mut self.about[place].isolated) {
             return Ok(());
         }
@@ -274,6 +280,7 @@ impl World {
 
     /// Freezes a node: it keeps its connections and does nothing.
     pub fn freeze(&mut self, place: usize) {
+        self.stir();
         self.own_moments.touch(place);
         let mut lives = self.lives.borrow_mut();
         if lives[place] == Life::Running {
@@ -283,6 +290,7 @@ impl World {
 
     /// It goes on, with all that has come meanwhile.
     pub fn thaw(&mut self, place: usize) {
+        self.stir();
         if self.life(place) != Life::Frozen {
             return;
         }

@@ -10,6 +10,7 @@ mod forming;
 mod lives;
 mod own_moments;
 mod peers;
+pub(in crate::double) mod rest;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub(in crate::double) use self::bus::Weather;
 use self::bus::{Bus, Happening};
 pub(in crate::double) use self::lives::{Ending, Life, Newcomer};
 use self::own_moments::OwnMoments;
+use self::rest::Rest;
 use super::config::Config;
 use super::net::{Job, Shared, place_of};
 use super::replication::Replication;
@@ -44,6 +46,7 @@ pub(in crate::double) struct World {
     servers: Servers,
     lives: Rc<RefCell<Vec<Life>>>,
     own_moments: Rc<OwnMoments>,
+    rest: Rest,
     /// What is kept of each node beside itself.
     about: Vec<About>,
     bus: Rc<RefCell<Bus>>,
@@ -92,6 +95,7 @@ impl World {
             servers: Servers::default(),
             lives: Rc::default(),
             own_moments: Rc::default(),
+            rest: Rest::default(),
             about: Vec::new(),
             bus: Rc::new(RefCell::new(Bus::new(weather, StdRng::seed_from_u64(seed)))),
             now,
@@ -118,6 +122,7 @@ impl World {
 
     /// Has something looked up or done at a node, whether it runs or not.
     pub fn at<T>(&self, place: usize, what: impl FnOnce(&mut Server) -> T) -> T {
+        self.stir();
         what(&mut self.server(place).borrow_mut())
     }
 
@@ -141,7 +146,7 @@ impl World {
 
     /// When the next thing is due, in microseconds since 1970.
     fn next_moment(&self) -> Option<i64> {
-        let own = self.earliest_own_moment(|_| true).map(|(when, _)| when);
+        let own = self.own_moment_after(i64::MIN).map(|(when, _)| when);
         own.into_iter().chain(self.bus.borrow().next_moment()).min()
     }
 
@@ -205,6 +210,7 @@ impl World {
             match job {
                 Job::Node(place, job) => {
                     if place < self.about.len() {
+                        self.stir();
                         let server = self.server(place);
                         let mut server = server.borrow_mut();
                         // Looked up anew: whoever asks may have moved the clock on since this turn began.
@@ -223,14 +229,20 @@ impl World {
                 continue;
             }
             let server = self.untouched(place);
-            let mut server = server.borrow_mut();
-            let has_turn = server.has_more_to_do();
-            let due = server
-                .next_moment()
-                .is_some_and(|moment| moment.saturating_mul(1000) <= self.now);
-            if !has_turn && !due && !touched.has(place) && !server.net.has_outgoing() {
+            let (has_turn, due, sends) = {
+                let server = server.borrow();
+                let moment = server.next_moment();
+                let due = moment.is_some_and(|moment| moment.saturating_mul(1000) <= self.now);
+                (server.has_more_to_do(), due, server.net.has_outgoing())
+            };
+            let has_turn = has_turn || touched.has(place);
+            if !has_turn && !due && !sends {
                 continue;
             }
+            if has_turn {
+                self.stir();
+            }
+            let mut server = server.borrow_mut();
             self.own_moments.touch(place);
             server.set_time(now);
             server.feed_the_hungry();
@@ -249,7 +261,8 @@ impl World {
         loop {
             // By its own clock a node does things too: it takes out keys, and gives up waiting.
             // What is not done at its moment is not done by doing it again: it waits for somebody's turn.
-            let own = self.earliest_own_moment(|when| when > self.now && when <= until);
+            let own = self.own_moment_after(self.now);
+            let own = own.filter(|(when, _)| *when <= until);
             let next = self
                 .bus
                 .borrow()
@@ -277,8 +290,8 @@ impl World {
         self.now = self.now.max(until);
     }
 
-    /// The first of the moments that are `wanted` at which a node that runs does something by its own clock, in microseconds since 1970; and that node.
-    fn earliest_own_moment(&self, wanted: impl Fn(i64) -> bool) -> Option<(i64, usize)> {
+    /// The first moment after this one at which a node that runs does something by its own clock, both in microseconds since 1970; and that node.
+    fn own_moment_after(&self, moment: i64) -> Option<(i64, usize)> {
         let servers = self.servers.borrow();
         let lives = self.lives.borrow();
         let ask = |place: usize| {
@@ -286,7 +299,7 @@ impl World {
             let runs = lives[place] == Life::Running;
             runs.then(|| moment.saturating_mul(1000))
         };
-        self.own_moments.first(ask, wanted)
+        self.own_moments.first_after(moment, ask)
     }
 
     /// Something happens to a node.
@@ -311,20 +324,26 @@ impl World {
         if !self.bus.borrow_mut().arrives(place, &what) {
             return;
         }
+        let mut resting = false;
+        if let Happening::Tick { life } = what {
+            if life != self.about[place].life {
+                return;
+            }
+            let next = self.now + TICK;
+            let again = Happening::Tick { life };
+            self.bus.borrow_mut().put(next, place, again);
+            resting = self.is_at_rest();
+            if resting && self.untouched(place).borrow_mut().skips_tick() {
+                return;
+            }
+        } else if !what.is_routine() {
+            self.stir();
+        }
         let server = self.server(place);
         let mut server = server.borrow_mut();
         server.set_time(self.now);
         match what {
-            Happening::Tick { life } => {
-                if life != self.about[place].life {
-                    return;
-                }
-                let next = self.now + TICK;
-                self.bus
-                    .borrow_mut()
-                    .put(next, place, Happening::Tick { life });
-                server.tick();
-            }
+            Happening::Tick { .. } => server.tick(resting),
             Happening::Connected(link) => server.connected(link),
             Happening::Closed(link) => server.closed(link),
             Happening::Received(link, packet) => server.received(link, *packet),
@@ -332,6 +351,7 @@ impl World {
         server.end_round();
         drop(server);
         self.settle(place);
+        self.stir_if_anything_was_learned(place);
     }
 
     /// Does what a node's view of the cluster has led to, and takes along what it sends.
@@ -447,14 +467,23 @@ impl Touched {
 }
 
 impl Server {
-    /// A tenth of a second has passed.
-    fn tick(&mut self) {
+    /// A tenth of a second has passed. `resting`: nobody has anything to tell the others.
+    fn tick(&mut self, resting: bool) {
         // The first time right after the start, when nobody follows yet who would be sent a PING.
         if self.ticks.is_multiple_of(10) {
             self.replication_cron();
         }
         self.ticks += 1;
-        self.in_cluster(|view, around| view.tick(around));
+        if !resting {
+            self.in_cluster(|view, around| view.tick(around));
+        }
+    }
+
+    /// The same while all rest, if it is one of those in which nothing else is to be done either. Whether it was.
+    fn skips_tick(&mut self) -> bool {
+        let skips = !self.ticks.is_multiple_of(10);
+        self.ticks += u64::from(skips);
+        skips
     }
 
     fn connected(&mut self, link: LinkId) {

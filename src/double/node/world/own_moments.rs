@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 /// The moments of all nodes by their places, in microseconds since 1970. A node's is asked for again after it was touched: nothing else changes it.
 #[derive(Debug, Default)]
@@ -31,11 +32,11 @@ impl OwnMoments {
         }
     }
 
-    /// The first moment that is `wanted`, and whose it is; of two at the same moment, the one with the smaller place. `ask`: what the moment of a node is.
-    pub fn first(
+    /// The first moment later than this one, and whose it is; of two at the same moment, the one with the smaller place. `ask`: what the moment of a node is.
+    pub fn first_after(
         &self,
+        moment: i64,
         ask: impl Fn(usize) -> Option<i64>,
-        wanted: impl Fn(i64) -> bool,
     ) -> Option<(i64, usize)> {
         let moments = &mut *self.0.borrow_mut();
         while let Some(place) = moments.touched.pop() {
@@ -50,8 +51,8 @@ impl OwnMoments {
                 moments.ordered.insert((when, place));
             }
         }
-        let mut all = moments.ordered.iter().copied();
-        all.find(|(when, _)| wanted(*when))
+        let later = (Bound::Excluded((moment, usize::MAX)), Bound::Unbounded);
+        moments.ordered.range(later).next().copied()
     }
 }
 
@@ -62,21 +63,21 @@ mod tests {
     #[test]
     fn a_node_is_asked_again_when_it_was_touched() {
         let moments = OwnMoments::default();
-        let nothing = moments.first(|_| panic!("there is nobody"), |_| true);
+        let nothing = moments.first_after(0, |_| panic!("there is nobody"));
         assert_eq!(nothing, None);
         for place in 0..3 {
             moments.touch(place);
         }
         let ask = |place: usize| [Some(30), None, Some(20)][place];
-        assert_eq!(moments.first(ask, |_| true), Some((20, 2)));
-        assert_eq!(moments.first(ask, |when| when > 20), Some((30, 0)));
+        assert_eq!(moments.first_after(0, ask), Some((20, 2)));
+        assert_eq!(moments.first_after(20, ask), Some((30, 0)));
         let other = |_: usize| Some(20);
         assert_eq!(
-            moments.first(other, |_| true),
+            moments.first_after(0, other),
             Some((20, 2)),
             "nobody was touched"
         );
         moments.touch(0);
-        assert_eq!(moments.first(other, |_| true), Some((20, 0)));
+        assert_eq!(moments.first_after(0, other), Some((20, 0)));
     }
 }

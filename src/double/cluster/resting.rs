@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rstest::rstest;
 
-use super::sabotaged::histories::{Event, History, play};
+use super::sabotaged::histories::event::Event;
+use super::sabotaged::histories::{History, play};
 use super::*;
 use crate::double;
 use crate::double::node::world::rest::proof::Found;

@@ -4,7 +4,7 @@
 //! and is the same every time. [`report`] says of one that breaks a rule which command plays it again, and gives a test to paste.
 
 mod ending;
-mod event;
+pub mod event;
 mod faults;
 mod generate;
 mod lines;
@@ -17,7 +17,7 @@ mod watcher;
 
 use super::{cluster, double};
 
-pub use event::{Event, History};
+pub use event::History;
 pub use player::{Outcome, Player};
 #[allow(unused_imports)]
 // Who has put a bug in asks by which rule it is found; the others do not.

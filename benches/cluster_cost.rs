@@ -1,7 +1,7 @@
 //! What a simulated cluster costs.
 //!
-//! `cargo bench --bench cluster_cost` measures: a second of an idle cluster's time on a stepped clock, of 6 and of 60 nodes, left alone, and the same with a client that comes each second, so that nobody rests
-//! (`src/double/gossip/rest.rs`); the time from `start()` until all nodes of six are `ok`; the time from the death of a
+//! `cargo bench --bench cluster_cost` measures: a second of a cluster's time on a stepped clock, of 6 and of 60 nodes, left alone, with clients that write and ask for CLUSTER NODES, and, without a limit, with something each second
+//! that nodes have to tell each other, so that they don't rest (`src/double/gossip/rest.rs`); the time from `start()` until all nodes of six are `ok`; the time from the death of a
 //! master until its replica has taken over, on a leaping clock with a node timeout of 5 s; and by how much a process grows that has an idle cluster of 6 nodes.
 //! It fails where a limit below is not kept to. `-- --rounds N` for another number of rounds, `--seconds N` for how long a cluster idles, `--no-limits` to print only.
 //!
@@ -23,6 +23,24 @@ const TIMES: f64 = 15.0;
 const MEMORY: u64 = 20 * 1024 * 1024;
 /// The word by which this program starts itself for the measurement of memory.
 const MEMORY_WORD: &str = "--memory-of-this";
+
+/// What nodes have to tell each other.
+const NEWS: &[&str] = &["PUBLISH seats free"];
+/// What clients do each second, and in what words it is printed.
+const WHAT_HAPPENS: [(&str, &[&str]); 3] = [
+    ("left alone", &[]),
+    (
+        "with clients",
+        &[
+            "SET {a}seat ann",
+            "GET {b}seat",
+            "SET {c}seat ben",
+            "CLUSTER NODES",
+            "CLUSTER INFO",
+        ],
+    ),
+    ("with news", NEWS),
+];
 
 struct Options {
     rounds: usize,
@@ -78,11 +96,11 @@ async fn main() -> ExitCode {
         }
     };
 
-    for (how, disturbed) in [("left alone", false), ("with a client each second", true)] {
+    for (how, words) in WHAT_HAPPENS {
         let mut costs = Vec::new();
         for masters in [3, 30] {
             let cost = median(options.rounds, || {
-                second_of(masters, options.seconds, disturbed)
+                second_of(masters, options.seconds, words)
             })
             .await;
             println!("a second of {} nodes, {how}: {cost:.1?}", masters * 2);
@@ -90,7 +108,7 @@ async fn main() -> ExitCode {
         }
         let times = costs[1].as_secs_f64() / costs[0].as_secs_f64();
         println!("60 nodes, {how}, cost {times:.1} times 6");
-        if !disturbed {
+        if words != NEWS {
             judge("60 nodes beside 6", times <= TIMES);
         }
     }
@@ -135,22 +153,26 @@ async fn median<F: Future<Output = Duration>>(
     all[rounds / 2]
 }
 
-async fn second_of(masters: usize, seconds: u64, disturbed: bool) -> Duration {
+async fn second_of(masters: usize, seconds: u64, words: &'static [&str]) -> Duration {
     let cluster = idle(masters).await;
     let begun = Instant::now();
-    match disturbed {
-        true => pass_disturbed(&cluster, seconds),
-        false => cluster.advance(Duration::from_secs(seconds)),
-    }
+    pass(&cluster, seconds, words);
     let cost = begun.elapsed() / seconds as u32;
     assert!(cluster.look(|look| look.is_settled()), "it has stayed well");
     cost
 }
 
-/// Lets time pass while somebody comes each second.
-fn pass_disturbed(cluster: &Cluster, seconds: u64) {
-    for _ in 0..seconds {
-        cluster.run(0, ["PING"]);
+/// Lets time pass while a client sends these commands each second, each to the next node.
+fn pass(cluster: &Cluster, seconds: u64, commands: &'static [&str]) {
+    if commands.is_empty() {
+        return cluster.advance(Duration::from_secs(seconds));
+    }
+    for second in 0..seconds as usize {
+        for (at, command) in commands.iter().enumerate() {
+            let node = (second + at) % cluster.len();
+            // What a node refuses by MOVED is work, too.
+            cluster.run(node, command.split(' '));
+        }
         cluster.advance(Duration::from_secs(1));
     }
 }
@@ -174,7 +196,7 @@ async fn messages_of(masters: usize) -> f64 {
         (0..cluster.len()).map(of_node).sum()
     };
     let before = sent();
-    pass_disturbed(&cluster, 20);
+    pass(&cluster, 20, NEWS);
     (sent() - before) as f64 / 20.0
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use labrunner::cluster::{NodeId, NodeName, Reply, Slot, Topology};
 use labrunner::resp::{AddressBook, Client};
 
+use crate::servers::eventually;
+
 /// The nodes, by name.
 pub struct Nodes {
     clients: BTreeMap<NodeName, Client>,
@@ -97,10 +99,15 @@ impl Nodes {
         for (owner, places) in by_owner {
             let commands: Vec<Vec<&str>> =
                 places.iter().map(|at| vec!["GET", &keys[*at]]).collect();
-            let replies = self.clients[&NodeName::new(owner.as_str())]
-                .pipeline(&commands)
-                .await
-                .unwrap();
+            let client = &self.clients[&NodeName::new(owner.as_str())];
+            // A node may come to know later than the witness that all is well.
+            let replies = eventually(&format!("{owner} serves"), crate::LIMIT, async || {
+                let replies = client.pipeline(&commands).await.unwrap();
+                let errors = replies.iter().filter_map(Reply::as_error);
+                let down = errors.filter(|why| why.starts_with("CLUSTERDOWN")).count() > 0;
+                (!down).then_some(replies)
+            })
+            .await;
             for (at, reply) in places.into_iter().zip(replies) {
                 assert!(
                     reply.as_error().is_none(),

@@ -97,17 +97,68 @@ fn tell_what_changed(seed: u64, before: &str, after: &str) {
 }
 
 #[tokio::test]
-async fn a_cluster_that_is_left_alone_rests_and_a_client_ends_that() {
+async fn a_cluster_rests_while_clients_read_and_write_and_until_somebody_changes_it() {
     let cluster = idle(1).await;
     assert!(cluster.is_at_rest());
     for _ in 0..10 {
-        cluster.run(2, ["PING"]);
-        assert!(!cluster.is_at_rest());
-        cluster.advance(Duration::from_millis(1900));
-        assert!(!cluster.is_at_rest(), "somebody was there a moment ago");
+        cluster.run(0, ["SET", "{06S}seat", "ann"]);
+        cluster.run(2, ["CLUSTER", "NODES"]);
+        cluster.advance(Duration::from_millis(700));
+        assert!(cluster.is_at_rest());
     }
-    cluster.advance(Duration::from_secs(2));
+    cluster.run(1, ["CLUSTER", "BUMPEPOCH"]);
+    for _ in 0..10 {
+        cluster.run(2, ["PUBLISH", "seats", "free"]);
+        assert!(!cluster.is_at_rest(), "the others are told");
+        cluster.advance(Duration::from_millis(1900));
+    }
+    cluster.advance(Duration::from_secs(10));
     assert!(cluster.is_at_rest());
+}
+
+/// All that is in a reply, in order.
+fn words(reply: Reply) -> Vec<String> {
+    match reply {
+        Reply::Array(items) => items.into_iter().flat_map(words).collect(),
+        Reply::Map(pairs) => {
+            let pairs = pairs.into_iter();
+            pairs
+                .flat_map(|(name, value)| [words(name), words(value)].concat())
+                .collect()
+        }
+        Reply::Int(number) => vec![number.to_string()],
+        Reply::Bulk(_) => vec![text(reply)],
+        other => vec![format!("{other:?}")],
+    }
+}
+
+/// The offset that a node says another one has, by CLUSTER SHARDS.
+fn told_offset(cluster: &Cluster, node: usize, of: usize) -> i64 {
+    let shards = words(cluster.run(node, ["CLUSTER", "SHARDS"]));
+    let id = cluster.id(of).to_string();
+    let mut rest = shards.iter().skip_while(|word| **word != id);
+    let name = rest.position(|word| word == "replication-offset");
+    assert!(name.is_some(), "{shards:?}");
+    rest.next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn offsets_are_told_while_all_rest() {
+    let cluster = idle(5).await;
+    for _ in 0..5 {
+        cluster.run(0, ["SET", "{06S}seat", "ann"]);
+        let written = cluster.look(|look| look.offset(0));
+        cluster.advance(Duration::from_millis(2100));
+        assert!(cluster.is_at_rest());
+        let now = cluster.look(|look| look.offset(0));
+        for node in 1..6 {
+            let told = told_offset(&cluster, node, 0);
+            assert!(
+                (written..=now).contains(&told),
+                "{node}: {written}, {told}, {now}"
+            );
+        }
+    }
 }
 
 type Deed = fn(&Cluster);
@@ -200,7 +251,8 @@ async fn it_looks_as_if_nodes_had_talked_all_the_time() {
         one.advance(Duration::from_secs(60));
         other.advance(Duration::from_secs(60));
         assert!(one.is_at_rest());
-        one.run(0, ["PING"]);
+        one.run(0, ["CLUSTER", "BUMPEPOCH"]);
+        other.run(0, ["CLUSTER", "BUMPEPOCH"]);
     }
     for (at, name) in names.iter().enumerate() {
         let is = count(&one)[at] - before[at];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::around::Around;
 use super::effect::{Effect, LinkId};
 use super::message::{Body, Header, Message, Ping};
-use super::peer::{OutgoingLink, PeerKey};
+use super::peer::{OutgoingLink, Peer, PeerKey};
 use super::view::View;
 
 /// How many messages may wait for links that do not stand yet. More are lost, as they are if the link never stands.
@@ -163,34 +163,47 @@ impl View {
         }
     }
 
-    /// What every message of this node says now. `force_ack`: see [`Header::force_ack`].
-    pub(super) fn header(&mut self, force_ack: bool, around: &Around<'_>) -> Arc<Header> {
+    /// Whose slots and epoch this node tells: a replica its master's; the flags say that they are not its own.
+    fn claimant(&self) -> &Peer {
         let me = self.myself();
-        // A replica tells its master's slots; the flags say that they are not its own.
-        let source = match me.replica_of {
+        match me.replica_of {
             Some(master) if me.flags.replica => self.peer(master),
             _ => me,
-        };
-        let replica_of = me.replica_of.map(|master| self.peer(master).id);
-        let paused = me.flags.master && self.manual.until.is_some();
-        if let Some(last) = &self.header
-            && last.sender == me.id
+        }
+    }
+
+    /// It has paused its clients for a manual failover.
+    fn is_paused(&self) -> bool {
+        self.myself().flags.master && self.manual.until.is_some()
+    }
+
+    /// Whether what it said before is what it would say now, but for its offset.
+    pub(super) fn says_still(&self, last: &Header, around: &Around<'_>) -> bool {
+        let (me, claimant) = (self.myself(), self.claimant());
+        last.sender == me.id
             && last.flags == me.flags
-            && Arc::ptr_eq(&last.slots, &source.slots)
-            && last.replica_of == replica_of
-            && last.offset == around.offset
+            && Arc::ptr_eq(&last.slots, &claimant.slots)
+            && last.replica_of == me.replica_of.map(|master| self.peer(master).id)
             && last.current_epoch == self.current_epoch
-            && last.config_epoch == source.config_epoch
+            && last.config_epoch == claimant.config_epoch
             && last.state_ok == self.ok
-            && last.paused == paused
-            && last.force_ack == force_ack
+            && last.paused == self.is_paused()
             && (last.port, last.bus_port) == (me.port, me.bus_port)
             && last.ip == around.settings.announced_ip
             && last.seen_ip == self.address
             && last.hostname == me.hostname
+    }
+
+    /// What every message of this node says now. `force_ack`: see [`Header::force_ack`].
+    pub(super) fn header(&mut self, force_ack: bool, around: &Around<'_>) -> Arc<Header> {
+        if let Some(last) = &self.header
+            && last.offset == around.offset
+            && last.force_ack == force_ack
+            && self.says_still(last, around)
         {
             return last.clone();
         }
+        let (me, claimant) = (self.myself(), self.claimant());
         let header = Arc::new(Header {
             sender: me.id,
             ip: around.settings.announced_ip.clone(),
@@ -199,13 +212,13 @@ impl View {
             bus_port: me.bus_port,
             hostname: me.hostname.clone(),
             flags: me.flags,
-            slots: source.slots.clone(),
-            replica_of,
+            slots: claimant.slots.clone(),
+            replica_of: me.replica_of.map(|master| self.peer(master).id),
             offset: around.offset,
             current_epoch: self.current_epoch,
-            config_epoch: source.config_epoch,
+            config_epoch: claimant.config_epoch,
             state_ok: self.ok,
-            paused,
+            paused: self.is_paused(),
             force_ack,
         });
         self.header = Some(header.clone());

@@ -67,9 +67,8 @@ pub(in crate::double) struct Peer {
     pub voted: i64,
     /// When it was last seen without a working replica; 0: it has one.
     pub orphaned_since: i64,
-    /// Its replication offset, and when it was told.
+    /// Its replication offset, as it was told last.
     pub offset: i64,
-    pub offset_told: i64,
     /// Who reports it as failing, and since when.
     pub reports: Vec<(PeerKey, i64)>,
     /// The link that was opened to it; whether it stands already; and since when.
@@ -117,7 +116,6 @@ impl Peer {
             voted: 0,
             orphaned_since: 0,
             offset: 0,
-            offset_told: 0,
             reports: Vec::new(),
             link: None,
             inbound: None,

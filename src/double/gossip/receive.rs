@@ -88,7 +88,6 @@ impl View {
         }
         peer.config_epoch = peer.config_epoch.max(header.config_epoch);
         peer.offset = header.offset;
-        peer.offset_told = around.now;
         self.current_epoch = self.current_epoch.max(header.current_epoch);
         self.hear_paused_offset(key, header.paused);
     }

@@ -1,8 +1,8 @@
 //! Rest: when nodes have nothing left to tell each other.
 //!
 //! Where each node takes each other one for what that one says of itself, a ping and its pong change nothing but the moments at which the next ones are due. Such a cluster can be left alone until something
-//! stirs it, and then goes on as if it had stood still: all those moments are as far back as they were when it came to rest. That is a way in which it could have gone, too, only later, since nothing in the
-//! protocol depends on what time it is but by how long something is ago.
+//! stirs it: all those moments stay as far back as they were when it came to rest. That is a way in which it could have gone, too, only later, since nothing in the protocol depends on what time it is but by how
+//! long something is ago.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -28,6 +28,27 @@ pub(super) struct Quiet {
     received: [u64; KINDS],
 }
 
+/// A rest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rests {
+    /// When it began, in milliseconds since 1970.
+    began: i64,
+    /// The moment as of which this node's accounts are.
+    as_of: i64,
+    /// How many milliseconds it had learned nothing for, and what it had sent and received in them.
+    quiet: i64,
+    sent: [u64; KINDS],
+    received: [u64; KINDS],
+}
+
+impl Rests {
+    /// How many of so many messages more it would have sent by this moment, if it had gone on as before.
+    fn missed(&self, quiet: u64, by: i64) -> u64 {
+        let rested = u64::try_from(by - self.began).unwrap_or_default();
+        quiet * rested / self.quiet.max(1) as u64
+    }
+}
+
 impl View {
     /// This node has learned something, or something was done here.
     pub(super) fn note_unrest(&mut self, now: i64) {
@@ -37,11 +58,6 @@ impl View {
             sent: first(&self.sent),
             received: first(&self.received),
         };
-    }
-
-    /// Whether something has changed here that the tick has not seen yet.
-    pub fn is_unrested(&self) -> bool {
-        self.chores.is_changed()
     }
 
     /// What this node says of itself, if as far as it is concerned nothing is left to be done: it has known for a node timeout what it knows, takes all others for well, has links with all of them, and waits for nothing.
@@ -110,39 +126,75 @@ impl View {
                 && !collides)
     }
 
-    /// The cluster was at rest since a moment, in milliseconds since 1970, and is no more. `offsets`: the nodes and their replication offsets, which each has told meanwhile.
-    pub fn wake(&mut self, since: i64, now: i64, offsets: &[(NodeId, i64)]) {
-        let rested = now - since;
+    /// Nothing is told from now on, in milliseconds since 1970, and nothing is due.
+    pub fn begin_rest(&mut self, now: i64) {
+        let Quiet {
+            since,
+            sent,
+            received,
+        } = self.quiet;
+        let more = |was: [u64; KINDS], is: &[u64]| [0, 1].map(|kind| is[kind] - was[kind]);
+        self.rests = Some(Rests {
+            began: now,
+            as_of: now,
+            quiet: now - since,
+            sent: more(sent, &self.sent),
+            received: more(received, &self.received),
+        });
+    }
+
+    /// It goes on.
+    pub fn end_rest(&mut self, now: i64) {
+        self.refresh(now);
+        self.rests = None;
+    }
+
+    /// Whoever rests knows what he would know by now had he not: whom he has heard of when, and how many messages came and went.
+    pub fn refresh(&mut self, now: i64) {
+        let Some(rests) = self.rests.as_mut().filter(|rests| rests.as_of < now) else {
+            return;
+        };
+        let before = *rests;
+        rests.as_of = now;
         // What came in after that was under way when it came to rest.
-        let later = |moment: i64| (moment + rested).min(now);
+        let later = |moment: i64| (moment + now - before.as_of).min(now);
         for (_, peer) in &mut self.peers {
-            for moment in [
+            let moments = [
                 &mut peer.ping_sent,
                 &mut peer.pong_received,
                 &mut peer.data_received,
-                &mut peer.offset_told,
-            ] {
-                if *moment != 0 {
-                    *moment = later(*moment);
-                }
+            ];
+            for moment in moments.into_iter().filter(|moment| **moment != 0) {
+                *moment = later(*moment);
             }
         }
-        self.chores.put_off(rested);
+        self.chores.put_off(now - before.as_of);
         if !self.ok {
             // As long as a node is in a minority it notes that at every tick.
             self.history.minority = later(self.history.minority);
         }
-        for (id, offset) in offsets {
-            if let Some(key) = self.find(*id).filter(|key| *key != self.me) {
-                self.heard_mut(key).offset = *offset;
-            }
-        }
-        // What it would have sent and received, if all went on as it had since it learned something last.
-        let before = (since - self.quiet.since).max(1);
-        let missed = |was: u64, is: u64| is.saturating_sub(was) * rested as u64 / before as u64;
         for kind in 0..KINDS {
-            self.sent[kind] += missed(self.quiet.sent[kind], self.sent[kind]);
-            self.received[kind] += missed(self.quiet.received[kind], self.received[kind]);
+            let since = |quiet| before.missed(quiet, now) - before.missed(quiet, before.as_of);
+            self.sent[kind] += since(before.sent[kind]);
+            self.received[kind] += since(before.received[kind]);
+        }
+    }
+
+    /// Whether it has anything to tell or to do that it had not when it came to rest. `said`: what it said of itself then.
+    pub fn is_stirred(&self, said: &Header, around: &Around<'_>) -> bool {
+        self.chores.is_changed()
+            || self.todo.is_anything()
+            || !self.effects.is_empty()
+            || !self.queued.is_empty()
+            || self.manual.until.is_some()
+            || self.lost.is_some()
+            || !self.says_still(said, around)
+    }
+
+    /// Another node has told its replication offset.
+    pub fn hear_offset(&mut self, node: NodeId, offset: i64) {
+        if let Some(key) = self.find(node).filter(|key| *key != self.me) {
+            self.heard_mut(key).offset = offset;
         }
     }
 }

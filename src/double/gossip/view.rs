@@ -13,7 +13,7 @@ use super::election::Election;
 use super::manual::Manual;
 use super::message::{Header, Message};
 use super::peer::{Flags, Peer, PeerKey};
-use super::rest::Quiet;
+use super::rest::{Quiet, Rests};
 use super::sabotage::Sabotage;
 use super::state::StateHistory;
 use crate::cluster::{NodeId, SLOTS, Slot, SlotSet};
@@ -94,6 +94,8 @@ pub(in crate::double) struct View {
     pub(super) ticks: u64,
     pub(super) chores: Chores,
     pub(super) quiet: Quiet,
+    /// It rests.
+    pub(super) rests: Option<Rests>,
     pub(super) election: Election,
     pub(super) manual: Manual,
     pub(super) history: StateHistory,
@@ -156,6 +158,7 @@ impl View {
             ticks: 0,
             chores: Chores::default(),
             quiet: Quiet::default(),
+            rests: None,
             election: Election::default(),
             manual: Manual::default(),
             history: StateHistory::default(),

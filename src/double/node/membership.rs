@@ -62,7 +62,7 @@ impl Server {
         }
     }
 
-    /// Has something done by the view of the cluster. `None`: this node is in none.
+    /// Has something done by the view of the cluster, which knows by then what it would know if nobody had rested. `None`: this node is in none.
     pub(in crate::double) fn in_cluster<T>(
         &mut self,
         what: impl FnOnce(&mut View, &mut Around<'_>) -> T,
@@ -73,6 +73,7 @@ impl Server {
             self.replication.master_link(),
         );
         let member = self.cluster.as_deref_mut()?;
+        member.view.refresh(now);
         let db = &self.dbs[0];
         let mut around = Around {
             now,

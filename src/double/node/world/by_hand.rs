@@ -55,12 +55,14 @@ impl World {
         }
         let now = self.clock_now().max(self.now);
         self.happen_until(now);
-        let reply = self.at(place, |server| {
-            server.set_time(now);
-            let reply = server.run_by_hand(words, asking);
-            server.end_round();
-            reply
-        });
+        #[cfg(test)]
+        self.expect_change();
+        let server = self.server(place);
+        let mut server = server.borrow_mut();
+        server.set_time(now);
+        let reply = server.run_by_hand(words, asking);
+        server.end_round();
+        drop(server);
         self.settle(place);
         self.stop_those_that_were_shut_down();
         // What was sent without a delay is there already.

@@ -210,7 +210,6 @@ impl World {
             match job {
                 Job::Node(place, job) => {
                     if place < self.about.len() {
-                        self.stir();
                         let server = self.server(place);
                         let mut server = server.borrow_mut();
                         // Looked up anew: whoever asks may have moved the clock on since this turn began.
@@ -235,12 +234,8 @@ impl World {
                 let due = moment.is_some_and(|moment| moment.saturating_mul(1000) <= self.now);
                 (server.has_more_to_do(), due, server.net.has_outgoing())
             };
-            let has_turn = has_turn || touched.has(place);
-            if !has_turn && !due && !sends {
+            if !has_turn && !due && !sends && !touched.has(place) {
                 continue;
-            }
-            if has_turn {
-                self.stir();
             }
             let mut server = server.borrow_mut();
             self.own_moments.touch(place);
@@ -351,11 +346,11 @@ impl World {
         server.end_round();
         drop(server);
         self.settle(place);
-        self.stir_if_anything_was_learned(place);
     }
 
     /// Does what a node's view of the cluster has led to, and takes along what it sends.
     fn settle(&mut self, place: usize) {
+        self.stir_if_need_be(place);
         let server = self.server(place);
         let mut server = server.borrow_mut();
         server.settle_view();

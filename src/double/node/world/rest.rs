@@ -4,7 +4,7 @@
 #[cfg(test)]
 pub(in crate::double) mod proof;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,65 +23,113 @@ const LONGEST_DELAY: u64 = 1_000_000;
 /// How a world rests. All moments are in milliseconds since 1970.
 #[derive(Debug, Default)]
 pub(super) struct Rest {
-    /// Since when all rest; `None`: they don't.
-    since: Cell<Option<i64>>,
+    /// Those that rest, by their places; empty: nobody does.
+    resting: RefCell<BTreeMap<usize, AtRest>>,
     /// When something was done last that could change anything.
     stirred: Cell<i64>,
-    /// When it is asked next whether all is quiet.
+    /// When it is asked next whether all is quiet, or, while all rest, when offsets are told next.
     next_look: Cell<i64>,
     #[cfg(test)]
     proof: proof::Proof,
 }
 
 /// A node that is at rest, by itself.
+#[derive(Debug)]
 struct AtRest {
-    place: usize,
+    /// What it says of itself.
     says: Arc<Header>,
+    /// Whom it knows, as one number.
     knows: u64,
+    /// The replication offset that it has told last.
+    offset: Cell<i64>,
 }
 
 impl World {
-    /// Something is done, or has happened, that may change what nodes have to tell each other; whoever looks at their bookkeeping stirs them as well.
+    /// Something is done, or has happened, that may change what nodes have to tell each other.
     pub(super) fn stir(&self) {
         let now = self.now / 1000;
         self.rest.stirred.set(now);
-        if let Some(since) = self.rest.since.take() {
-            self.wake(since, now);
-        }
         #[cfg(test)]
         self.end_claim();
+        for place in self.rest.resting.take().into_keys() {
+            let server = self.untouched(place);
+            if let Some(member) = server.borrow_mut().cluster.as_deref_mut() {
+                member.view.end_rest(now);
+            }
+        }
     }
 
-    /// The same if a node has learned something.
-    pub(super) fn stir_if_anything_was_learned(&self, place: usize) {
-        let learned = |place| {
-            self.seen(place, |server| {
-                let member = server.cluster.as_deref();
-                member.is_some_and(|member| member.view.is_unrested())
-            })
+    /// The same if a node that rests has anything to tell or to do by itself that it had not when it came to rest.
+    pub(super) fn stir_if_need_be(&self, place: usize) {
+        let resting = self.rest.resting.borrow();
+        let Some(node) = resting.get(&place).filter(|_| !self.never_rests()) else {
+            return;
         };
-        if self.rest.since.get().is_some() && learned(place) {
+        let server = self.untouched(place);
+        let is_stirred = server
+            .borrow_mut()
+            .in_cluster(|view, around| view.is_stirred(&node.says, around));
+        drop(resting);
+        if is_stirred == Some(true) {
             self.stir();
         }
     }
 
     /// Whether all rest. Asked at each tick: it finds out, too.
     pub(in crate::double) fn is_at_rest(&self) -> bool {
-        if self.rest.since.get().is_some() {
-            return true;
-        }
         let now = self.now / 1000;
+        let mut rests = !self.rest.resting.borrow().is_empty();
         if now < self.rest.next_look.get() {
-            return false;
+            return rests && !self.never_rests();
         }
         self.rest.next_look.set(now + LOOKS);
-        let rests = self.is_quiet();
-        #[cfg(test)]
-        let rests = self.rests_or_claims(rests);
         if rests {
-            self.rest.since.set(Some(now));
+            self.tell_offsets();
+        } else if let Some(resting) = self.all_at_rest() {
+            rests = !resting.is_empty();
+            self.begin_rest(now, resting);
         }
-        rests
+        rests && !self.never_rests()
+    }
+
+    fn begin_rest(&self, now: i64, resting: BTreeMap<usize, AtRest>) {
+        #[cfg(test)]
+        if self.never_rests() {
+            self.begin_claim();
+        }
+        for place in resting.keys().filter(|_| !self.never_rests()) {
+            let server = self.untouched(*place);
+            if let Some(member) = server.borrow_mut().cluster.as_deref_mut() {
+                member.view.begin_rest(now);
+            }
+        }
+        *self.rest.resting.borrow_mut() = resting;
+    }
+
+    /// Whether it only finds out whether it could rest.
+    fn never_rests(&self) -> bool {
+        #[cfg(test)]
+        let never = self.rest.proof.is_wanted();
+        #[cfg(not(test))]
+        let never = false;
+        never
+    }
+
+    /// What goes on while all rest: clients write, and each node comes to know how far the others are.
+    fn tell_offsets(&self) {
+        let resting = self.rest.resting.borrow();
+        for (place, node) in resting.iter() {
+            let offset = self.seen(*place, |server| server.replication.offset());
+            if node.offset.replace(offset) == offset {
+                continue;
+            }
+            for other in resting.keys().filter(|other| *other != place) {
+                let other = self.untouched(*other);
+                if let Some(member) = other.borrow_mut().cluster.as_deref_mut() {
+                    member.view.hear_offset(node.says.sender, offset);
+                }
+            }
+        }
     }
 
     /// It does not rest before this moment, in microseconds since 1970: a past that is played through is to leave traces.
@@ -89,17 +137,17 @@ impl World {
         self.rest.next_look.set(moment / 1000);
     }
 
-    /// Whether nothing that a node could tell another one would change anything there.
-    fn is_quiet(&self) -> bool {
+    /// All nodes that run, if nothing that one of them could tell another one would change anything there.
+    fn all_at_rest(&self) -> Option<BTreeMap<usize, AtRest>> {
         let now = self.now / 1000;
         if now - self.rest.stirred.get() < LEAST || !self.bus.borrow().is_calm(LONGEST_DELAY) {
-            return false;
+            return None;
         }
         let mut nodes = BTreeMap::new();
         for place in 0..self.len() {
             match self.life(place) {
                 Life::Running => {}
-                Life::Frozen => return false,
+                Life::Frozen => return None,
                 // Whoever knows it does not find it below.
                 Life::Stopped => continue,
             }
@@ -109,22 +157,28 @@ impl World {
                 continue;
             }
             server.set_time(self.now);
+            let offset = Cell::new(server.replication.offset());
             let alone = server.in_cluster(|view, around| {
                 let says = view.at_rest(around)?;
                 let knows = view.membership();
-                Some(AtRest { place, says, knows })
+                Some(AtRest {
+                    says,
+                    knows,
+                    offset,
+                })
             });
-            let Some(node) = alone.flatten() else {
-                return false;
-            };
-            nodes.insert(node.says.sender, node);
+            nodes.insert(place, alone.flatten()?);
         }
-        nodes.values().all(|node| self.agrees(node, &nodes))
+        let by_id = nodes.values().map(|node| (node.says.sender, node));
+        let by_id: BTreeMap<NodeId, &AtRest> = by_id.collect();
+        let mut all = nodes.iter();
+        let agree = all.all(|(place, node)| self.agrees(*place, node, &by_id));
+        agree.then_some(nodes)
     }
 
     /// Whether a node takes all whom it knows for what they say of themselves, and they know the same ones.
-    fn agrees(&self, node: &AtRest, nodes: &BTreeMap<NodeId, AtRest>) -> bool {
-        self.seen(node.place, |server| {
+    fn agrees(&self, place: usize, node: &AtRest, nodes: &BTreeMap<NodeId, &AtRest>) -> bool {
+        self.seen(place, |server| {
             let Some(member) = server.cluster.as_deref() else {
                 return false;
             };
@@ -134,24 +188,5 @@ impl World {
                 other.is_some_and(|other| view.hears_nothing_new(&other.says))
             })
         })
-    }
-
-    /// All go on from where they stood.
-    fn wake(&self, since: i64, now: i64) {
-        let places = || (0..self.len()).filter(|place| self.life(*place) == Life::Running);
-        let offsets: Vec<(NodeId, i64)> = places()
-            .filter_map(|place| {
-                self.seen(place, |server| {
-                    let member = server.cluster.as_deref()?;
-                    Some((member.view.myself().id, server.replication.offset()))
-                })
-            })
-            .collect();
-        for place in places() {
-            let server = self.untouched(place);
-            if let Some(member) = server.borrow_mut().cluster.as_deref_mut() {
-                member.view.wake(since, now, &offsets);
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{known_or_error, view_of};
+use super::{accounts_of, known_or_error, view_of};
 use crate::cluster::NodeId;
 use crate::double::gossip::{Flags, PeerKey, View};
 use crate::double::node::call::Call;
@@ -32,7 +32,7 @@ impl Server {
 }
 
 pub(super) fn nodes(call: &mut Call<'_>) -> Outcome {
-    let view = view_of(call.server)?;
+    let view = accounts_of(call.server)?;
     let mut text = String::new();
     for key in view.by_id.values() {
         describe(view, *key, &mut text);
@@ -43,7 +43,7 @@ pub(super) fn nodes(call: &mut Call<'_>) -> Outcome {
 }
 
 pub(super) fn replicas(call: &mut Call<'_>) -> Outcome {
-    let view = view_of(call.server)?;
+    let view = accounts_of(call.server)?;
     let master = view.peer(known_or_error(view, call.args[2])?);
     if master.flags.replica {
         return Err(Failure::text("ERR The specified node is not a master"));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::view_of;
+use super::{accounts_of, view_of};
 use crate::double::gossip::View;
 use crate::double::node::call::Call;
 use crate::double::node::failure::Outcome;
@@ -25,8 +25,8 @@ const KINDS: [&str; 11] = [
 ];
 
 pub(super) fn info(call: &mut Call<'_>) -> Outcome {
-    let view = view_of(call.server)?;
-    let text = text(view, call.server.presents);
+    let presents = call.server.presents;
+    let text = text(accounts_of(call.server)?, presents);
     call.out.verbatim("txt", text.as_bytes());
     Ok(())
 }

@@ -64,6 +64,15 @@ fn view_of(server: &Server) -> Result<&View, Failure> {
     Ok(&member.view)
 }
 
+/// The same, for those who tell of moments and messages: nodes that rest keep no account of them.
+///
+/// # Errors
+/// It is in none.
+fn accounts_of(server: &mut Server) -> Result<&View, Failure> {
+    server.in_cluster(|_, _| ());
+    view_of(server)
+}
+
 /// Changes what the node knows of its cluster.
 ///
 /// # Errors

@@ -25,6 +25,12 @@ pub(super) struct Proof {
     claim: RefCell<Option<(i64, String)>>,
 }
 
+impl Proof {
+    pub fn is_wanted(&self) -> bool {
+        self.found.borrow().is_some()
+    }
+}
+
 impl World {
     /// It does not rest from now on, but finds out whether it could.
     pub(in crate::double) fn never_rest(&self, found: Arc<Mutex<Found>>) {
@@ -32,16 +38,15 @@ impl World {
         *self.rest.proof.found.borrow_mut() = Some(found);
     }
 
-    pub(super) fn rests_or_claims(&self, rests: bool) -> bool {
-        let proof = &self.rest.proof;
-        if proof.found.borrow().is_none() {
-            return rests;
+    /// A command is carried out, and what it changes does not count.
+    pub(in crate::double::node::world) fn expect_change(&self) {
+        if self.never_rests() {
+            self.stir();
         }
-        let mut claim = proof.claim.borrow_mut();
-        if rests && claim.is_none() {
-            *claim = Some((self.now / 1000, self.all_that_is_known()));
-        }
-        false
+    }
+
+    pub(super) fn begin_claim(&self) {
+        *self.rest.proof.claim.borrow_mut() = Some((self.now / 1000, self.all_that_is_known()));
     }
 
     pub(super) fn end_claim(&self) {
@@ -69,8 +74,8 @@ impl World {
                     return;
                 };
                 let view = &member.view;
-                let about = (view.current_epoch, view.last_vote_epoch, view.ok, view.size);
                 let open = (&view.migrating, &view.importing);
+                let about = (view.current_epoch, view.last_vote_epoch, view.ok, view.size);
                 writeln!(
                     text,
                     "{place} {:?} {about:?} {open:?} {}",

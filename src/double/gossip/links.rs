@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::around::Around;
+use super::around::{Around, Settings};
 use super::effect::{Effect, LinkId};
 use super::message::{Body, Header, Message, Ping};
 use super::peer::{OutgoingLink, Peer, PeerKey};
@@ -178,7 +178,7 @@ impl View {
     }
 
     /// Whether what it said before is what it would say now, but for its offset.
-    pub(super) fn says_still(&self, last: &Header, around: &Around<'_>) -> bool {
+    pub(super) fn says_still(&self, last: &Header, settings: &Settings) -> bool {
         let (me, claimant) = (self.myself(), self.claimant());
         last.sender == me.id
             && last.flags == me.flags
@@ -189,7 +189,7 @@ impl View {
             && last.state_ok == self.ok
             && last.paused == self.is_paused()
             && (last.port, last.bus_port) == (me.port, me.bus_port)
-            && last.ip == around.settings.announced_ip
+            && last.ip == settings.announced_ip
             && last.seen_ip == self.address
             && last.hostname == me.hostname
     }
@@ -199,7 +199,7 @@ impl View {
         if let Some(last) = &self.header
             && last.offset == around.offset
             && last.force_ack == force_ack
-            && self.says_still(last, around)
+            && self.says_still(last, around.settings)
         {
             return last.clone();
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-use super::around::{Around, MasterLink};
+use super::around::{Around, MasterLink, Settings};
 use super::message::Header;
 use super::peer::PeerKey;
 use super::view::View;
@@ -181,14 +181,14 @@ impl View {
     }
 
     /// Whether it has anything to tell or to do that it had not when it came to rest. `said`: what it said of itself then.
-    pub fn is_stirred(&self, said: &Header, around: &Around<'_>) -> bool {
+    pub fn is_stirred(&self, said: &Header, settings: &Settings) -> bool {
         self.chores.is_changed()
             || self.todo.is_anything()
             || !self.effects.is_empty()
             || !self.queued.is_empty()
             || self.manual.until.is_some()
             || self.lost.is_some()
-            || !self.says_still(said, around)
+            || !self.says_still(said, settings)
     }
 
     /// Another node has told its replication offset.

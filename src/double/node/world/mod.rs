@@ -350,10 +350,13 @@ impl World {
 
     /// Does what a node's view of the cluster has led to, and takes along what it sends.
     fn settle(&mut self, place: usize) {
-        self.stir_if_need_be(place);
+        let rests = self.rests_on(place);
         let server = self.server(place);
         let mut server = server.borrow_mut();
-        server.settle_view();
+        match rests {
+            true => server.look_at_slots(),
+            false => server.settle_view(),
+        }
         let mut wires = std::mem::take(&mut server.wires);
         // A node may open a link to itself, and is asked for its address then.
         drop(server);

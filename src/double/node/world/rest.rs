@@ -59,20 +59,24 @@ impl World {
         }
     }
 
-    /// The same if a node that rests has anything to tell or to do by itself that it had not when it came to rest.
-    pub(super) fn stir_if_need_be(&self, place: usize) {
+    /// The same if a node that rests has anything to tell or to do by itself that it had not when it came to rest. Whether it rests on: then there is nothing to be settled.
+    pub(super) fn rests_on(&self, place: usize) -> bool {
+        if self.never_rests() {
+            return false;
+        }
         let resting = self.rest.resting.borrow();
-        let Some(node) = resting.get(&place).filter(|_| !self.never_rests()) else {
-            return;
+        let Some(node) = resting.get(&place) else {
+            return false;
         };
-        let server = self.untouched(place);
-        let is_stirred = server
-            .borrow_mut()
-            .in_cluster(|view, around| view.is_stirred(&node.says, around));
+        let rests = self.seen(place, |server| {
+            let member = server.cluster.as_deref();
+            member.is_some_and(|member| !member.view.is_stirred(&node.says, &member.settings))
+        });
         drop(resting);
-        if is_stirred == Some(true) {
+        if !rests {
             self.stir();
         }
+        rests
     }
 
     /// Whether all rest. Asked at each tick: it finds out, too.

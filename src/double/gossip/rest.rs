@@ -13,7 +13,6 @@ use super::around::{Around, MasterLink, Settings};
 use super::message::Header;
 use super::peer::PeerKey;
 use super::view::View;
-use crate::cluster::NodeId;
 
 /// The kinds of messages that a cluster at rest would send: PING and PONG, by [`View::sent`].
 const KINDS: usize = 2;
@@ -192,9 +191,7 @@ impl View {
     }
 
     /// Another node has told its replication offset.
-    pub fn hear_offset(&mut self, node: NodeId, offset: i64) {
-        if let Some(key) = self.find(node).filter(|key| *key != self.me) {
-            self.heard_mut(key).offset = offset;
-        }
+    pub fn hear_offset(&mut self, node: PeerKey, offset: i64) {
+        self.heard_mut(node).offset = offset;
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::World;
 use super::lives::Life;
 use crate::cluster::NodeId;
-use crate::double::gossip::Header;
+use crate::double::gossip::{Header, PeerKey};
 
 /// The least time, in milliseconds, in which nobody has done anything before a world comes to rest.
 const LEAST: i64 = 2000;
@@ -42,6 +42,8 @@ struct AtRest {
     knows: u64,
     /// The replication offset that it has told last.
     offset: Cell<i64>,
+    /// Who knows it, by place, and what it is there.
+    known: Vec<(usize, PeerKey)>,
 }
 
 impl World {
@@ -127,10 +129,10 @@ impl World {
             if node.offset.replace(offset) == offset {
                 continue;
             }
-            for other in resting.keys().filter(|other| *other != place) {
-                let other = self.untouched(*other);
-                if let Some(member) = other.borrow_mut().cluster.as_deref_mut() {
-                    member.view.hear_offset(node.says.sender, offset);
+            let servers = self.servers.borrow();
+            for (other, key) in &node.known {
+                if let Some(member) = servers[*other].borrow_mut().cluster.as_deref_mut() {
+                    member.view.hear_offset(*key, offset);
                 }
             }
         }
@@ -169,6 +171,7 @@ impl World {
                     says,
                     knows,
                     offset,
+                    known: Vec::new(),
                 })
             });
             nodes.insert(place, alone.flatten()?);
@@ -176,8 +179,21 @@ impl World {
         let by_id = nodes.values().map(|node| (node.says.sender, node));
         let by_id: BTreeMap<NodeId, &AtRest> = by_id.collect();
         let mut all = nodes.iter();
-        let agree = all.all(|(place, node)| self.agrees(*place, node, &by_id));
-        agree.then_some(nodes)
+        if !all.all(|(place, node)| self.agrees(*place, node, &by_id)) {
+            return None;
+        }
+        let places: Vec<usize> = nodes.keys().copied().collect();
+        for (place, node) in &mut nodes {
+            let others = places.iter().filter(|other| *other != place);
+            let known = others.filter_map(|other| {
+                self.seen(*other, |server| {
+                    let key = server.cluster.as_deref()?.view.find(node.says.sender)?;
+                    Some((*other, key))
+                })
+            });
+            node.known = known.collect();
+        }
+        Some(nodes)
     }
 
     /// Whether a node takes all whom it knows for what they say of themselves, and they know the same ones.

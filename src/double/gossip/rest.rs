@@ -11,7 +11,7 @@ use foldhash::fast::FixedState;
 
 use super::around::{Around, MasterLink, Settings};
 use super::message::Header;
-use super::peer::PeerKey;
+use super::peer::{Flags, PeerKey};
 use super::view::View;
 
 /// The kinds of messages that a cluster at rest would send: PING and PONG, by [`View::sent`].
@@ -43,8 +43,9 @@ pub(super) struct Rests {
 impl Rests {
     /// How many of so many messages more it would have sent by this moment, if it had gone on as before.
     fn missed(&self, quiet: u64, by: i64) -> u64 {
-        let rested = u64::try_from(by - self.began).unwrap_or_default();
-        quiet * rested / self.quiet.max(1) as u64
+        let rested = i128::from(by - self.began);
+        let missed = i128::from(quiet) * rested / i128::from(self.quiet.max(1));
+        u64::try_from(missed).unwrap_or_default()
     }
 }
 
@@ -110,11 +111,11 @@ impl View {
         } else {
             peer.replica_of
         };
-        let flags = |flags: super::Flags| (flags.master, flags.replica, flags.no_failover);
+        let told = |flags: Flags| (flags.master, flags.replica, flags.no_failover);
         let collides =
             me.flags.master && peer.flags.master && header.config_epoch == me.config_epoch;
         key == self.me
-            || (flags(header.flags) == flags(peer.flags)
+            || (told(header.flags) == told(peer.flags)
                 && header.config_epoch <= peer.config_epoch
                 && header.current_epoch <= self.current_epoch
                 && (header.port, header.bus_port) == (peer.port, peer.bus_port)
@@ -132,7 +133,8 @@ impl View {
             sent,
             received,
         } = self.quiet;
-        let more = |was: [u64; KINDS], is: &[u64]| [0, 1].map(|kind| is[kind] - was[kind]);
+        let more =
+            |was: [u64; KINDS], is: &[u64]| [0, 1].map(|kind| is[kind].saturating_sub(was[kind]));
         self.rests = Some(Rests {
             began: now,
             as_of: now,
@@ -173,9 +175,12 @@ impl View {
             self.history.minority = later(self.history.minority);
         }
         for kind in 0..KINDS {
-            let since = |quiet| before.missed(quiet, now) - before.missed(quiet, before.as_of);
-            self.sent[kind] += since(before.sent[kind]);
-            self.received[kind] += since(before.received[kind]);
+            let missed = |quiet| {
+                let before_that = before.missed(quiet, before.as_of);
+                before.missed(quiet, now).saturating_sub(before_that)
+            };
+            self.sent[kind] += missed(before.sent[kind]);
+            self.received[kind] += missed(before.received[kind]);
         }
     }
 

@@ -66,6 +66,10 @@ fn run_file(text: impl AsRef<[u8]>) -> Ended {
 #[case::backend(&["run", "--backend", "dokcer", "small.yaml"], &["invalid value 'dokcer'", "docker"])]
 #[case::port(&["run", "--first-port", "99999", "small.yaml"], &["invalid value '99999'", "--first-port"])]
 #[case::port_zero(&["run", "--first-port", "0", "small.yaml"], &["invalid value '0'", "--first-port", "1..=65528"])]
+#[case::no_number(&["run", "--jobs", "two", "small.yaml"], &["invalid value 'two' for '--jobs <N>': a whole number is needed, like 3\n\nFor more information"])]
+#[case::half_a_number(&["run", "--jobs", "1.5", "small.yaml"], &["invalid value '1.5' for '--jobs <N>': a whole number is needed"])]
+#[case::zero(&["run", "--jobs", "0", "small.yaml"], &["invalid value '0' for '--jobs <N>': it has to be at least 1"])]
+#[case::too_large(&["run", "--jobs", "99999999999999999999", "small.yaml"], &["for '--jobs <N>': the number is too large"])]
 #[case::subnet(&["run", "--subnet", "300.1.1", "small.yaml"], &["invalid value '300.1.1'", "--subnet", "first three numbers", "172.30.0"])]
 fn a_wrong_call_is_told(#[case] args: &[&str], #[case] words: &[&str]) {
     let desk = desk();

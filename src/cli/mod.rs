@@ -19,10 +19,11 @@ mod signals;
 mod simulate;
 mod status;
 mod up;
+mod wrong_call;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use labrunner::backend::BackendError;
 use labrunner::report::ColourChoice;
 
@@ -171,6 +172,11 @@ pub fn main(as_app: bool) -> ExitCode {
     let arguments = match arguments {
         Ok(arguments) => arguments,
         Err(error) => {
+            let command = match as_app {
+                false => Arguments::command(),
+                true => AppArguments::command(),
+            };
+            let error = wrong_call::in_plain_words(error, &command);
             // Help and version are answers; everything else is a wrong call. Nothing can be done if the terminal is gone.
             let _ = error.print();
             return if error.use_stderr() {

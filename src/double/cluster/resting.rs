@@ -228,6 +228,38 @@ async fn what_somebody_does_is_told_before_it_rests_again(
     assert!(cluster.look(so));
 }
 
+/// A node that was just started looks at its cluster for the first time after two seconds, and may not rest before that.
+#[tokio::test]
+async fn a_node_that_knows_nobody_rests_when_it_has_looked_around() {
+    let cluster = Cluster::builder()
+        .masters(0)
+        .nodes(2)
+        .clock(Clock::stepped())
+        .without_sockets()
+        .node_timeout(Duration::from_millis(500))
+        .start()
+        .await
+        .unwrap();
+    assert_eq!(counted(&cluster, 0, "cluster_size"), 1, "as Redis has it");
+    let mut tenths = 0;
+    while !cluster.is_at_rest() {
+        cluster.advance(Duration::from_millis(100));
+        tenths += 1;
+        assert!(tenths < 200, "it does not come to rest");
+    }
+    assert_eq!(counted(&cluster, 0, "cluster_size"), 0);
+    // It goes on from there as any other one.
+    let (host, port) = ("127.0.0.1", cluster.address(1).port().to_string());
+    cluster.run(0, ["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    cluster.run(0, ["CLUSTER", "MEET", host, &port]);
+    cluster.advance(Duration::from_secs(10));
+    for node in 0..2 {
+        assert_eq!(counted(&cluster, node, "cluster_size"), 1);
+        assert!(cluster.look(move |look| look.is_ok(node)));
+    }
+    assert!(cluster.is_at_rest());
+}
+
 /// What nodes say of their bookkeeping is what it would be.
 #[tokio::test]
 async fn it_looks_as_if_nodes_had_talked_all_the_time() {

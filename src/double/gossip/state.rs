@@ -101,10 +101,11 @@ impl View {
         reach
     }
 
-    /// Whether it takes the cluster for what it is by what it knows, and does not wait to be sure of it.
+    /// Whether it takes the cluster for what it is by what it knows: it has looked, and does not wait to be sure of it.
     pub(super) fn is_state_settled(&self, around: &Around<'_>) -> bool {
         let reach = self.reach();
-        self.ok == (is_covered(&reach, around) && !reach.is_minority())
+        self.size == reach.masters
+            && self.ok == (is_covered(&reach, around) && !reach.is_minority())
     }
 }
 

@@ -228,16 +228,14 @@ impl World {
                 continue;
             }
             let server = self.untouched(place);
-            let (has_turn, due, sends) = {
-                let server = server.borrow();
-                let moment = server.next_moment();
-                let due = moment.is_some_and(|moment| moment.saturating_mul(1000) <= self.now);
-                (server.has_more_to_do(), due, server.net.has_outgoing())
-            };
-            if !has_turn && !due && !sends && !touched.has(place) {
+            let mut server = server.borrow_mut();
+            let has_turn = server.has_more_to_do();
+            let due = server
+                .next_moment()
+                .is_some_and(|moment| moment.saturating_mul(1000) <= self.now);
+            if !has_turn && !due && !touched.has(place) && !server.net.has_outgoing() {
                 continue;
             }
-            let mut server = server.borrow_mut();
             self.own_moments.touch(place);
             server.set_time(now);
             server.feed_the_hungry();

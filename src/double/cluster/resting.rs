@@ -35,9 +35,10 @@ fn text(reply: Reply) -> String {
     }
 }
 
-async fn idle(seed: u64) -> Cluster {
-    let cluster = Cluster::builder()
-        .masters(3)
+/// A cluster that nobody else reaches, with a replica for each master.
+async fn cluster(masters: usize, seed: u64) -> Cluster {
+    Cluster::builder()
+        .masters(masters)
         .replicas(1)
         .seed(seed)
         .clock(Clock::stepped())
@@ -45,7 +46,12 @@ async fn idle(seed: u64) -> Cluster {
         .node_timeout(Duration::from_secs(5))
         .start()
         .await
-        .unwrap();
+        .unwrap()
+}
+
+/// One of six nodes that has been for some time.
+async fn idle(seed: u64) -> Cluster {
+    let cluster = cluster(3, seed).await;
     cluster.advance(Duration::from_secs(20));
     cluster
 }
@@ -336,16 +342,8 @@ async fn a_failover_takes_no_longer_and_no_shorter_out_of_a_rest() {
 }
 
 #[tokio::test]
-async fn a_large_cluster_that_rests_costs_little() {
-    let cluster = Cluster::builder()
-        .masters(30)
-        .replicas(1)
-        .seed(1)
-        .clock(Clock::stepped())
-        .without_sockets()
-        .start()
-        .await
-        .unwrap();
+async fn a_large_cluster_comes_to_rest_and_counts_on() {
+    let cluster = cluster(30, 1).await;
     cluster.advance(Duration::from_secs(40));
     assert!(cluster.is_at_rest());
     let before = counted(&cluster, 0, "cluster_stats_messages_received");

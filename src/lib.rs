@@ -17,8 +17,9 @@
 //! - [`engine`]: runs a lab and tells everything that happens as events.
 //! - [`report`]: what people and programs get to see of a run, made from its events.
 //! - [`book`]: the guide, rendered from labs and from recordings of their runs.
+//! - [`cli`]: what the programs `labrunner` and `app` do with their arguments. Only here is anything printed.
 
-// Library code never panics on input, never prints and never exits: it says what it has to say to whoever called it.
+// Library code never panics on input, never prints and never exits: it says what it has to say to whoever called it. Only the command line prints, and ends the process when somebody interrupts it again.
 #![cfg_attr(
     not(test),
     warn(
@@ -36,6 +37,9 @@ pub mod admin;
 pub mod app;
 pub mod backend;
 pub mod book;
+// It is the programs', and stands in the library so that it is compiled once for both of them.
+#[allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+pub mod cli;
 pub mod cluster;
 pub mod double;
 pub mod engine;

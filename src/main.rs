@@ -1,9 +1,7 @@
 //! The `labrunner` command.
 
-mod cli;
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main(false)
+    labrunner::cli::main(false)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the bottom up. A room may use what stands before it. `cli` is the binary's and uses the library from outside.
+/// From the bottom up. A room may use what stands before it.
 const ROOMS: [&str; 15] = [
     "cluster",
     "resp",
@@ -40,37 +40,36 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The rooms that a line of code names: `crate::lab::…`, `labrunner::{engine, lab}`.
+/// The rooms that a line of code names: `crate::lab::…`, `crate::{engine, lab}`.
 fn named(code: &str) -> Vec<&'static str> {
+    const PREFIX: &str = "crate::";
     let mut found = Vec::new();
-    for prefix in ["crate::", "labrunner::"] {
-        for (at, _) in code.match_indices(prefix) {
-            let rest = &code[at + prefix.len()..];
-            if let Some(group) = rest.strip_prefix('{') {
-                // Only the outermost names of a group are rooms.
-                let mut depth = 0;
-                let mut name = String::new();
-                for c in group.chars() {
-                    match c {
-                        '{' => depth += 1,
-                        '}' if depth == 0 => break,
-                        '}' => depth -= 1,
-                        _ => {}
-                    }
-                    if depth == 0 {
-                        name.push(c);
-                    }
+    for (at, _) in code.match_indices(PREFIX) {
+        let rest = &code[at + PREFIX.len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            // Only the outermost names of a group are rooms.
+            let mut depth = 0;
+            let mut name = String::new();
+            for c in group.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    _ => {}
                 }
-                let names = name
-                    .split(',')
-                    .map(|part| part.trim().split("::").next().unwrap_or(""));
-                found.extend(names.filter_map(|name| ROOMS.iter().find(|room| **room == name)));
-            } else {
-                let end = rest
-                    .find(|c: char| !c.is_alphanumeric() && c != '_')
-                    .unwrap_or(rest.len());
-                found.extend(ROOMS.iter().find(|room| **room == &rest[..end]));
+                if depth == 0 {
+                    name.push(c);
+                }
             }
+            let names = name
+                .split(',')
+                .map(|part| part.trim().split("::").next().unwrap_or(""));
+            found.extend(names.filter_map(|name| ROOMS.iter().find(|room| **room == name)));
+        } else {
+            let end = rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
+            found.extend(ROOMS.iter().find(|room| **room == &rest[..end]));
         }
     }
     found
@@ -125,7 +124,7 @@ fn every_file_stands_in_a_room() {
     for entry in fs::read_dir(source()).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
         let known =
-            ROOMS.contains(&name.as_str()) || ["lib.rs", "main.rs"].contains(&name.as_str());
+            ROOMS.contains(&name.as_str()) || ["bin", "lib.rs", "main.rs"].contains(&name.as_str());
         assert!(known, "src/{name} is in no room");
     }
 }

@@ -4,10 +4,10 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::book::gate::{self, Commands, Gate};
+use crate::book::serve::{self, Told};
+use crate::book::{Guide, drive, supports};
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
-use labrunner::book::gate::{self, Commands, Gate};
-use labrunner::book::serve::{self, Told};
-use labrunner::book::{Guide, drive, supports};
 use mdbook_preprocessor::Preprocessor;
 
 use super::exit_code::Exit;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::backend::docker::clean::{COURSE, CleanReport, clean, clean_runs};
+use crate::backend::docker::is_installed;
+use crate::backend::postgres::left;
+use crate::backend::standing::{self, Standing};
 use clap::Args;
-use labrunner::backend::docker::clean::{COURSE, CleanReport, clean, clean_runs};
-use labrunner::backend::docker::is_installed;
-use labrunner::backend::postgres::left;
-use labrunner::backend::standing::{self, Standing};
 
 use super::exit_code::Exit;
 use super::output::{Output, count, say};

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::backend::BackendError;
+use crate::backend::standing::{self, EnvironmentLock};
+use crate::lab::action::{Action, Limits, Output};
+use crate::lab::line::{Line, Task};
 use clap::Args;
-use labrunner::backend::BackendError;
-use labrunner::backend::standing::{self, EnvironmentLock};
-use labrunner::lab::action::{Action, Limits, Output};
-use labrunner::lab::line::{Line, Task};
 use tokio_util::sync::CancellationToken;
 
 use super::exit_code::Exit;

@@ -1,9 +1,9 @@
 //! `labrunner down`
 
+use crate::backend::BackendError;
+use crate::backend::docker::course::CourseRemains;
+use crate::backend::standing::{self, EnvironmentLock};
 use clap::Args;
-use labrunner::backend::BackendError;
-use labrunner::backend::docker::course::CourseRemains;
-use labrunner::backend::standing::{self, EnvironmentLock};
 
 use super::exit_code::Exit;
 use super::options::Handle;

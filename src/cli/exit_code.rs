@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use labrunner::engine::Ending;
+use crate::engine::Ending;
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use labrunner::lab::fault::Faults;
-use labrunner::lab::{self, Lab, Source, tree::MAX_BYTES};
-use labrunner::report;
+use crate::lab::fault::Faults;
+use crate::lab::{self, Lab, Source, tree::MAX_BYTES};
+use crate::report;
 
 use super::exit_code::Exit;
 use super::files::{NoLab, in_words, nearby, resolve};

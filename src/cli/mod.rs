@@ -23,9 +23,9 @@ mod wrong_call;
 
 use std::process::ExitCode;
 
+use crate::backend::BackendError;
+use crate::report::ColourChoice;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use labrunner::backend::BackendError;
-use labrunner::report::ColourChoice;
 
 use exit_code::Exit;
 use output::{Output, complain_with_help};
@@ -159,7 +159,7 @@ fn tell(error: BackendError) -> Exit {
 
 /// Parses the arguments and does what they say; with `as_app` they are those of the application alone.
 pub fn main(as_app: bool) -> ExitCode {
-    if !labrunner::backend::leash::heed() {
+    if !crate::backend::leash::heed() {
         return Exit::Interrupted.into();
     }
     let arguments = match as_app {

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use labrunner::report::{ColourChoice, Style};
+use crate::report::{ColourChoice, Style};
 
 /// The surroundings that the process was started in, looked at once.
 #[derive(Debug, Clone, Copy)]

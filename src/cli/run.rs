@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::backend::{Backend, BackendError, Choice, DockerOptions, SimOptions, for_run};
+use crate::engine::event::Event;
+use crate::engine::{self, Events, Interrupt, Maker, Manner};
+use crate::lab::Lab;
+use crate::report::recording::{Recorded, Recorder};
+use crate::report::{Journal, Reporter, Reporters, Terminal, Verbosity};
 use async_trait::async_trait;
 use clap::Args;
-use labrunner::backend::{Backend, BackendError, Choice, DockerOptions, SimOptions, for_run};
-use labrunner::engine::event::Event;
-use labrunner::engine::{self, Events, Interrupt, Maker, Manner};
-use labrunner::lab::Lab;
-use labrunner::report::recording::{Recorded, Recorder};
-use labrunner::report::{Journal, Reporter, Reporters, Terminal, Verbosity};
 
 use super::exit_code::Exit;
 use super::faults::load_all;

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::lab::{reference, schema};
 use clap::Args;
-use labrunner::lab::{reference, schema};
 
 use super::exit_code::Exit;
 use super::output::complain_with_help;

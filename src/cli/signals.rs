@@ -1,6 +1,6 @@
 //! Signals that ask the command to end.
 
-use labrunner::engine::Interrupt;
+use crate::engine::Interrupt;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit_code::Exit;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::backend::sim::course::serve;
 use clap::Args;
-use labrunner::backend::sim::course::serve;
 use tokio_util::sync::CancellationToken;
 
 use super::exit_code::Exit;

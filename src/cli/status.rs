@@ -1,10 +1,10 @@
 //! `labrunner status`
 
+use crate::backend::BackendError;
+use crate::backend::standing::none;
+use crate::engine::standing::{State, Survey, survey};
+use crate::report;
 use clap::Args;
-use labrunner::backend::BackendError;
-use labrunner::backend::standing::none;
-use labrunner::engine::standing::{State, Survey, survey};
-use labrunner::report;
 use serde_json::{Value, json};
 
 use super::exit_code::Exit;

@@ -4,13 +4,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::backend::Choice;
+use crate::engine::event::{Event, Stamped};
+use crate::engine::standing::{self, How, NotUp, State, Up, UpOptions};
+use crate::engine::{Events, Interrupt};
+use crate::lab::Lab;
+use crate::report::{self, Journal, Reporter, Terminal, Verbosity};
 use clap::Args;
-use labrunner::backend::Choice;
-use labrunner::engine::event::{Event, Stamped};
-use labrunner::engine::standing::{self, How, NotUp, State, Up, UpOptions};
-use labrunner::engine::{Events, Interrupt};
-use labrunner::lab::Lab;
-use labrunner::report::{self, Journal, Reporter, Terminal, Verbosity};
 
 use super::exit_code::Exit;
 use super::faults::load_all;
@@ -193,7 +193,7 @@ fn terminal(arguments: &Arguments, output: Output) -> Terminal {
 fn reporters(
     arguments: &Arguments,
     terminal: Arc<Mutex<Option<Terminal>>>,
-) -> labrunner::engine::events::Sink {
+) -> crate::engine::events::Sink {
     let state_dir = arguments.handle.state_dir.clone();
     let mut journal: Option<Journal> = None;
     Box::new(move |event: &Stamped| {

@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::path::PathBuf;
 
+use crate::app::audit::{Audit, Claims};
+use crate::app::{AppError, Settings, Store};
 use clap::Args;
-use labrunner::app::audit::{Audit, Claims};
-use labrunner::app::{AppError, Settings, Store};
 use serde_json::{Value, json};
 
 use super::events::One;

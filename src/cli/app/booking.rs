@@ -1,14 +1,14 @@
 //! Paying for a hold, and all of a reservation in one.
 
+use crate::app::flow::{Flow, Paid, Sold};
+use crate::app::ledger::Ledger;
+use crate::app::patterns::CacheAside;
+use crate::app::patterns::cache_aside::Ages;
+use crate::app::payment::{Manner, TestGateway};
+use crate::app::request::{Reserve, Settle, User, Wanted};
+use crate::app::settings::duration;
+use crate::app::{AppError, Refusal, Seat, Settings, Store};
 use clap::Args;
-use labrunner::app::flow::{Flow, Paid, Sold};
-use labrunner::app::ledger::Ledger;
-use labrunner::app::patterns::CacheAside;
-use labrunner::app::patterns::cache_aside::Ages;
-use labrunner::app::payment::{Manner, TestGateway};
-use labrunner::app::request::{Reserve, Settle, User, Wanted};
-use labrunner::app::settings::duration;
-use labrunner::app::{AppError, Refusal, Seat, Settings, Store};
 use serde_json::{Value, json};
 
 use super::database::settings_of;
@@ -177,8 +177,8 @@ pub async fn book(arguments: Book, settings: Settings) -> Result<Said, AppError>
         sheet.sold,
         sheet.seats,
         match source {
-            labrunner::app::patterns::cache_aside::Source::Cache => "cache",
-            labrunner::app::patterns::cache_aside::Source::Ledger => "ledger",
+            crate::app::patterns::cache_aside::Source::Cache => "cache",
+            crate::app::patterns::cache_aside::Source::Ledger => "ledger",
         },
         labels.join(" "),
         held.reservation,
@@ -241,7 +241,7 @@ fn paid(paid: &Paid, request: &Settle) -> Said {
                 "{refusal}\n  {} {}",
                 cents(payment.cents),
                 match payment.state {
-                    labrunner::app::ledger::PaymentState::Refunded => "went back",
+                    crate::app::ledger::PaymentState::Refunded => "went back",
                     _ =>
                         "have to go back, and the gateway did not do it yet: ask again with the same --key",
                 }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::app::settings::{address_map, duration, endpoints};
+use crate::app::{AppError, Settings};
 use clap::Args;
-use labrunner::app::settings::{address_map, duration, endpoints};
-use labrunner::app::{AppError, Settings};
 
 /// Where `labrunner up` leaves the settings for its environment.
 const LEFT_BY_UP: &str = ".labrunner/app.toml";

@@ -1,10 +1,10 @@
 //! The ledger: its schema, what is in it, what Redis has not been told, and what was sold.
 
+use crate::app::ledger::schema::{self, Step, StepState};
+use crate::app::ledger::{Ledger, LedgerSettings};
+use crate::app::patterns::WriteThrough;
+use crate::app::{AppError, EventId, Settings, Store};
 use clap::{Args, Subcommand};
-use labrunner::app::ledger::schema::{self, Step, StepState};
-use labrunner::app::ledger::{Ledger, LedgerSettings};
-use labrunner::app::patterns::WriteThrough;
-use labrunner::app::{AppError, EventId, Settings, Store};
 use serde_json::json;
 
 use super::exit;
@@ -234,7 +234,7 @@ async fn state(ledger: &Ledger) -> Result<Said, AppError> {
 
 async fn history(ledger: &Ledger, event: &EventId) -> Result<Said, AppError> {
     let Some(sheet) = ledger.sheet(event).await? else {
-        return Err(AppError::Refused(labrunner::app::Refusal::UnknownEvent {
+        return Err(AppError::Refused(crate::app::Refusal::UnknownEvent {
             event: event.to_string(),
         }));
     };
@@ -272,7 +272,7 @@ pub async fn report(arguments: Report, settings: &Settings) -> Result<Said, AppE
     let ledger = Ledger::connect(&of_ledger).await?;
     let sales = ledger.sales(event.as_ref()).await?;
     if let (Some(event), true) = (&event, sales.is_empty()) {
-        return Err(AppError::Refused(labrunner::app::Refusal::UnknownEvent {
+        return Err(AppError::Refused(crate::app::Refusal::UnknownEvent {
             event: event.to_string(),
         }));
     }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use crate::app::answer::{Availability, Created, ReservationState};
+use crate::app::patterns::WriteThrough;
+use crate::app::patterns::cache_aside::Ages;
+use crate::app::request::{CreateEvent, OperationId};
+use crate::app::settings::duration;
+use crate::app::{AppError, EventId, Pattern, Seat, Settings, Store};
+use crate::cluster::SlotSet;
 use clap::Args;
-use labrunner::app::answer::{Availability, Created, ReservationState};
-use labrunner::app::patterns::WriteThrough;
-use labrunner::app::patterns::cache_aside::Ages;
-use labrunner::app::request::{CreateEvent, OperationId};
-use labrunner::app::settings::duration;
-use labrunner::app::{AppError, EventId, Pattern, Seat, Settings, Store};
-use labrunner::cluster::SlotSet;
 use serde_json::{Value, json};
 
 use super::pattern;

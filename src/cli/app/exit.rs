@@ -1,6 +1,6 @@
 //! The exit codes of the application: each answer has one, so that a script need not read.
 
-use labrunner::app::{AppError, Refusal};
+use crate::app::{AppError, Refusal};
 
 /// Everything was done.
 pub const DONE: u8 = 0;

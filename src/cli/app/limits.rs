@@ -1,9 +1,9 @@
 //! Rate limits and locks, by themselves.
 
+use crate::app::request::{LockName, OperationId, User};
+use crate::app::settings::duration;
+use crate::app::{AppError, Settings, Store};
 use clap::{Args, Subcommand};
-use labrunner::app::request::{LockName, OperationId, User};
-use labrunner::app::settings::duration;
-use labrunner::app::{AppError, Settings, Store};
 use serde_json::json;
 
 use super::said::Said;

@@ -7,16 +7,16 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
-use labrunner::app::audit::Audit;
-use labrunner::app::load_test::{
+use crate::app::audit::Audit;
+use crate::app::load_test::{
     self, Answered, AuditCounts, AuditVerdict, HOLD, LoadReport, LoopReport, Plan, Redirects,
     Shape, live_line,
 };
-use labrunner::app::request::CreateEvent;
-use labrunner::app::settings::duration;
-use labrunner::app::{AppError, EventId, Settings, Store};
-use labrunner::load::Recorder;
+use crate::app::request::CreateEvent;
+use crate::app::settings::duration;
+use crate::app::{AppError, EventId, Settings, Store};
+use crate::load::Recorder;
+use clap::Args;
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 

@@ -18,8 +18,8 @@ mod worker;
 
 use std::process::ExitCode;
 
+use crate::app::{AppError, Pattern, Store};
 use clap::{Args, Subcommand};
-use labrunner::app::{AppError, Pattern, Store};
 use tokio_util::sync::CancellationToken;
 
 pub use self::exit::TABLE as EXIT_CODES;

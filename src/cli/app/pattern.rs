@@ -1,8 +1,8 @@
 //! Which pattern a command follows, and what it needs for that.
 
-use labrunner::app::patterns::cache_aside::{Ages, Counts, Source};
-use labrunner::app::patterns::{CacheAside, Pattern, WriteThrough};
-use labrunner::app::{AppError, EventId, Ledger, Refusal, Settings, Store};
+use crate::app::patterns::cache_aside::{Ages, Counts, Source};
+use crate::app::patterns::{CacheAside, Pattern, WriteThrough};
+use crate::app::{AppError, EventId, Ledger, Refusal, Settings, Store};
 use serde_json::{Value, json};
 
 use super::database::settings_of;
@@ -93,7 +93,7 @@ pub async fn read(
         .collect();
     let mut from_cache = 0_u32;
     let mut oldest = None;
-    let mut newest: Option<labrunner::app::ledger::Sheet> = None;
+    let mut newest: Option<crate::app::ledger::Sheet> = None;
     let mut nothing = false;
     for read in reading {
         let read = read.await.map_err(|error| AppError::Unexpected {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use crate::app::ledger::Ledger;
+use crate::app::patterns::Reconcile;
+use crate::app::patterns::reconcile::{Asked, Outcome, Report, every};
+use crate::app::rebuild::rebuild;
+use crate::app::settings::duration;
+use crate::app::{AppError, EventId, Refusal, Settings, Store};
 use clap::Args;
-use labrunner::app::ledger::Ledger;
-use labrunner::app::patterns::Reconcile;
-use labrunner::app::patterns::reconcile::{Asked, Outcome, Report, every};
-use labrunner::app::rebuild::rebuild;
-use labrunner::app::settings::duration;
-use labrunner::app::{AppError, EventId, Refusal, Settings, Store};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,6 @@
 //! An answer, for people and for programs.
 
-use labrunner::app::AppError;
+use crate::app::AppError;
 use serde_json::{Value, json};
 
 use super::exit;

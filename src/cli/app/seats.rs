@@ -1,11 +1,11 @@
 //! Seats: holding them, selling them, giving them back.
 
+use crate::app::answer::{Cancelled, Confirmed};
+use crate::app::patterns::WriteThrough;
+use crate::app::request::{self, DEFAULT_HOLD, OperationId, Wanted};
+use crate::app::settings::duration;
+use crate::app::{AppError, Pattern, Seat, Settings, Store};
 use clap::Args;
-use labrunner::app::answer::{Cancelled, Confirmed};
-use labrunner::app::patterns::WriteThrough;
-use labrunner::app::request::{self, DEFAULT_HOLD, OperationId, Wanted};
-use labrunner::app::settings::duration;
-use labrunner::app::{AppError, Pattern, Seat, Settings, Store};
 use serde_json::json;
 
 use super::events::count;

@@ -1,8 +1,8 @@
 //! Sessions.
 
+use crate::app::settings::duration;
+use crate::app::{AppError, Session, Settings, Store};
 use clap::{Args, Subcommand};
-use labrunner::app::settings::duration;
-use labrunner::app::{AppError, Session, Settings, Store};
 use serde_json::json;
 
 use super::said::Said;

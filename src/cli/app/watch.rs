@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::app::settings::duration;
+use crate::app::{AppError, Settings, Store};
 use clap::Args;
-use labrunner::app::settings::duration;
-use labrunner::app::{AppError, Settings, Store};
 use tokio::time::{Instant, sleep_until};
 
 use super::events::{One, counted, counts};

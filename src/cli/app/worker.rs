@@ -1,14 +1,14 @@
 //! The worker, and how far the streams are.
 
+use crate::app::flow::Flow;
+use crate::app::ledger::Ledger;
+use crate::app::patterns::event_driven::Options;
+use crate::app::payment::{Manner, TestGateway};
+use crate::app::request::User;
+use crate::app::settings::duration;
+use crate::app::worker::{StreamState, Tally, Until, Worker, status};
+use crate::app::{AppError, EventId, Settings, Store};
 use clap::Args;
-use labrunner::app::flow::Flow;
-use labrunner::app::ledger::Ledger;
-use labrunner::app::patterns::event_driven::Options;
-use labrunner::app::payment::{Manner, TestGateway};
-use labrunner::app::request::User;
-use labrunner::app::settings::duration;
-use labrunner::app::worker::{StreamState, Tally, Until, Worker, status};
-use labrunner::app::{AppError, EventId, Settings, Store};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backend::standing::{self, EnvironmentLock};
+use crate::backend::{Backend, BackendError};
+use crate::cluster::NodeName;
+use crate::lab::action::Limits;
+use crate::lab::environment::CourseNode;
+use crate::lab::target::{DEFAULT_SEATS, DEFAULT_USERS, MOST_SEATS, MOST_USERS, Target};
+use crate::targets::{self, Told};
 use clap::{Args, Subcommand};
-use labrunner::backend::standing::{self, EnvironmentLock};
-use labrunner::backend::{Backend, BackendError};
-use labrunner::cluster::NodeName;
-use labrunner::lab::action::Limits;
-use labrunner::lab::environment::CourseNode;
-use labrunner::lab::target::{DEFAULT_SEATS, DEFAULT_USERS, MOST_SEATS, MOST_USERS, Target};
-use labrunner::targets::{self, Told};
 use tokio_util::sync::CancellationToken;
 
 use super::exit_code::Exit;

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backend::{Backend, BackendError};
+use crate::observe::picture::{Canvas, Picture};
+use crate::report::{Redraw, Style, picture};
+use crate::targets::{Sight, heading, watch};
 use clap::Args;
-use labrunner::backend::{Backend, BackendError};
-use labrunner::observe::picture::{Canvas, Picture};
-use labrunner::report::{Redraw, Style, picture};
-use labrunner::targets::{Sight, heading, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::super::exit_code::Exit;

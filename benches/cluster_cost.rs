@@ -1,7 +1,7 @@
 //! What a simulated cluster costs.
 //!
-//! `cargo bench --bench cluster_cost` measures: a second of a cluster's time on a stepped clock, of 6 and of 60 nodes, left alone, with clients that write and ask for CLUSTER NODES, and, without a limit, with something each second
-//! that nodes have to tell each other, so that they don't rest (`src/double/gossip/rest.rs`); the time from `start()` until all nodes of six are `ok`; the time from the death of a
+//! `cargo bench --bench cluster_cost` measures: a second of a cluster's time on a stepped clock, of 6 and of 60 nodes, left alone, with clients that write and ask for CLUSTER NODES, with something that is published each second,
+//! and, without a limit, while it is kept from resting (`src/double/gossip/rest.rs`), so that each ping is played; the time from `start()` until all nodes of six are `ok`; the time from the death of a
 //! master until its replica has taken over, on a leaping clock with a node timeout of 5 s; and by how much a process grows that has an idle cluster of 6 nodes.
 //! It fails where a limit below is not kept to. `-- --rounds N` for another number of rounds, `--seconds N` for how long a cluster idles, `--no-limits` to print only.
 //!
@@ -24,23 +24,47 @@ const MEMORY: u64 = 20 * 1024 * 1024;
 /// The word by which this program starts itself for the measurement of memory.
 const MEMORY_WORD: &str = "--memory-of-this";
 
-/// What nodes have to tell each other.
-const NEWS: &[&str] = &["PUBLISH seats free"];
-/// What clients do each second, and in what words it is printed.
-const WHAT_HAPPENS: [(&str, &[&str]); 3] = [
-    ("left alone", &[]),
-    (
-        "with clients",
-        &[
+/// What happens to a cluster in each second.
+#[derive(Clone, Copy)]
+struct Second {
+    /// In what words it is printed.
+    how: &'static str,
+    /// What clients send.
+    commands: &'static [&'static str],
+    /// Its nodes are kept from resting, and send each other all that the protocol has them send.
+    awake: bool,
+}
+
+const SECONDS: [Second; 4] = [
+    Second {
+        how: "left alone",
+        commands: &[],
+        awake: false,
+    },
+    Second {
+        how: "with clients",
+        commands: &[
             "SET {a}seat ann",
             "GET {b}seat",
             "SET {c}seat ben",
             "CLUSTER NODES",
             "CLUSTER INFO",
         ],
-    ),
-    ("with news", NEWS),
+        awake: false,
+    },
+    Second {
+        how: "with news",
+        commands: &["PUBLISH seats free"],
+        awake: false,
+    },
+    AWAKE,
 ];
+
+const AWAKE: Second = Second {
+    how: "kept awake",
+    commands: &[],
+    awake: true,
+};
 
 struct Options {
     rounds: usize,
@@ -96,19 +120,17 @@ async fn main() -> ExitCode {
         }
     };
 
-    for (how, words) in WHAT_HAPPENS {
+    for second in SECONDS {
+        let how = second.how;
         let mut costs = Vec::new();
         for masters in [3, 30] {
-            let cost = median(options.rounds, || {
-                second_of(masters, options.seconds, words)
-            })
-            .await;
+            let cost = median(options.rounds, || cost_of(masters, options.seconds, second)).await;
             println!("a second of {} nodes, {how}: {cost:.1?}", masters * 2);
             costs.push(cost);
         }
         let times = costs[1].as_secs_f64() / costs[0].as_secs_f64();
         println!("60 nodes, {how}, cost {times:.1} times 6");
-        if words != NEWS {
+        if !second.awake {
             judge("60 nodes beside 6", times <= TIMES);
         }
     }
@@ -153,23 +175,27 @@ async fn median<F: Future<Output = Duration>>(
     all[rounds / 2]
 }
 
-async fn second_of(masters: usize, seconds: u64, words: &'static [&str]) -> Duration {
+async fn cost_of(masters: usize, seconds: u64, second: Second) -> Duration {
     let cluster = idle(masters).await;
     let begun = Instant::now();
-    pass(&cluster, seconds, words);
+    pass(&cluster, seconds, second);
     let cost = begun.elapsed() / seconds as u32;
     assert!(cluster.look(|look| look.is_settled()), "it has stayed well");
     cost
 }
 
-/// Lets time pass while a client sends these commands each second, each to the next node.
-fn pass(cluster: &Cluster, seconds: u64, commands: &'static [&str]) {
-    if commands.is_empty() {
+/// Lets time pass while a client sends its commands each second, each to the next node.
+fn pass(cluster: &Cluster, seconds: u64, second: Second) {
+    if second.commands.is_empty() && !second.awake {
         return cluster.advance(Duration::from_secs(seconds));
     }
-    for second in 0..seconds as usize {
-        for (at, command) in commands.iter().enumerate() {
-            let node = (second + at) % cluster.len();
+    for number in 0..seconds as usize {
+        if second.awake {
+            // Nothing is slower by this, but whoever has a hand in a cluster keeps it awake.
+            cluster.slow(0, Duration::ZERO);
+        }
+        for (at, command) in second.commands.iter().enumerate() {
+            let node = (number + at) % cluster.len();
             // What a node refuses by MOVED is work, too.
             cluster.run(node, command.split(' '));
         }
@@ -196,7 +222,7 @@ async fn messages_of(masters: usize) -> f64 {
         (0..cluster.len()).map(of_node).sum()
     };
     let before = sent();
-    pass(&cluster, 20, NEWS);
+    pass(&cluster, 20, AWAKE);
     (sent() - before) as f64 / 20.0
 }
 

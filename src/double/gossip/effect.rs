@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::message::Message;
+use super::message::{Body, Message};
 use crate::cluster::{NodeId, Slot, SlotSet};
 
 /// A link between two nodes' cluster buses. Whoever opens it and whoever accepts it use the same number; it is never given twice in a cluster's life.
@@ -49,4 +49,31 @@ pub(in crate::double) enum Effect {
     Unpause,
     /// A line for the node's log, in the words of Redis.
     Log(String),
+}
+
+impl Effect {
+    /// What comes of a message that a client has published at another node.
+    pub fn of_published(body: Body) -> Option<Effect> {
+        match body {
+            Body::Publish {
+                channel,
+                message,
+                sharded,
+            } => Some(Effect::Publish {
+                channel,
+                message,
+                sharded,
+            }),
+            _ => None,
+        }
+    }
+
+    /// It only hands on what a client has published.
+    pub fn is_of_published(&self) -> bool {
+        match self {
+            Effect::Publish { .. } => true,
+            Effect::Send { message, .. } => message.body.is_published(),
+            _ => false,
+        }
+    }
 }

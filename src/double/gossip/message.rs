@@ -117,13 +117,21 @@ pub(in crate::double) struct Gossip {
 }
 
 impl Message {
-    /// It is one of those that nodes send each other all the time, even if nothing has happened.
+    /// It is one of those that nodes send each other even if nothing has changed: pings and pongs, and what clients publish.
     pub fn is_routine(&self) -> bool {
-        matches!(&self.body, Body::Ping { kind, .. } if *kind != Ping::Meet)
+        match &self.body {
+            Body::Ping { kind, .. } => *kind != Ping::Meet,
+            body => body.is_published(),
+        }
     }
 }
 
 impl Body {
+    /// It is nothing but what a client has published.
+    pub fn is_published(&self) -> bool {
+        matches!(self, Body::Publish { .. })
+    }
+
     /// Its place in [`View::sent`](super::View::sent) and [`View::received`](super::View::received).
     pub(super) fn kind(&self) -> usize {
         match self {

@@ -38,15 +38,9 @@ impl View {
                 self.hear_ping(link, sender, kind, &header, gossip, around);
             }
             Body::Fail(failing) => self.hear_of_failure(sender, header.sender, failing, around),
-            Body::Publish {
-                channel,
-                message,
-                sharded,
-            } if sender.is_some() => self.effects.push(Effect::Publish {
-                channel,
-                message,
-                sharded,
-            }),
+            published @ Body::Publish { .. } if sender.is_some() => {
+                self.effects.extend(Effect::of_published(published));
+            }
             Body::Update {
                 node,
                 config_epoch,

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use super::around::{Around, MasterLink, Settings};
-use super::message::Header;
+use super::effect::Effect;
+use super::message::{Header, Message};
 use super::peer::{Flags, PeerKey};
 use super::view::View;
 
@@ -184,15 +185,22 @@ impl View {
         }
     }
 
-    /// Whether it has anything to tell or to do that it had not when it came to rest. `said`: what it said of itself then.
+    /// Whether it has anything to tell or to do that it had not when it came to rest, but for what clients publish. `said`: what it said of itself then.
     pub fn is_stirred(&self, said: &Header, settings: &Settings) -> bool {
         self.chores.is_changed()
             || self.todo.is_anything()
-            || !self.effects.is_empty()
+            || !self.effects.iter().all(Effect::is_of_published)
             || !self.queued.is_empty()
             || self.manual.until.is_some()
             || self.lost.is_some()
             || !self.says_still(said, settings)
+    }
+
+    /// What a client has published at another node came while all rest. What else that node says is known; and when it was heard last stays as long ago as it was when they came to rest, as with all others: sixty
+    /// nodes of which each takes note of each message would have as much to do as if nobody rested.
+    pub fn receive_published(&mut self, message: Message) {
+        self.received[message.body.kind()] += 1;
+        self.effects.extend(Effect::of_published(message.body));
     }
 
     /// Another node has told its replication offset.

@@ -92,20 +92,33 @@ impl Server {
     pub(super) fn settle_view(&mut self) {
         loop {
             self.in_cluster(|view, around| view.settle(around));
-            let effects = self.cluster.as_deref_mut();
-            let mut effects = effects.map_or_else(Vec::new, |member| member.view.take_effects());
-            let over = effects.is_empty();
-            for effect in effects.drain(..) {
-                self.carry_out(effect);
-            }
-            if let Some(member) = self.cluster.as_deref_mut() {
-                member.view.give_back(effects);
-            }
-            if over {
+            if !self.carry_out_effects() {
                 break;
             }
         }
         self.look_at_slots();
+    }
+
+    /// The same while all rest: the view has come to nothing, but may have something to be handed on.
+    pub(super) fn settle_at_rest(&mut self) {
+        self.carry_out_effects();
+        self.look_at_slots();
+    }
+
+    /// Whether there were any.
+    fn carry_out_effects(&mut self) -> bool {
+        let Some(member) = self.cluster.as_deref_mut() else {
+            return false;
+        };
+        let mut effects = member.view.take_effects();
+        let were_any = !effects.is_empty();
+        for effect in effects.drain(..) {
+            self.carry_out(effect);
+        }
+        if let Some(member) = self.cluster.as_deref_mut() {
+            member.view.give_back(effects);
+        }
+        were_any
     }
 
     /// Hands a message that was published elsewhere to those who listen here.

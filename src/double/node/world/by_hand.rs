@@ -56,7 +56,7 @@ impl World {
         let now = self.clock_now().max(self.now);
         self.happen_until(now);
         #[cfg(test)]
-        self.expect_change();
+        self.expect_change(words);
         let server = self.server(place);
         let mut server = server.borrow_mut();
         server.set_time(now);

@@ -317,21 +317,24 @@ impl World {
         if !self.bus.borrow_mut().arrives(place, &what) {
             return;
         }
-        let mut resting = false;
-        if let Happening::Tick { life } = what {
+        let resting = if let Happening::Tick { life } = what {
             if life != self.about[place].life {
                 return;
             }
             let next = self.now + TICK;
             let again = Happening::Tick { life };
             self.bus.borrow_mut().put(next, place, again);
-            resting = self.is_at_rest();
+            let resting = self.is_at_rest();
             if resting && self.untouched(place).borrow_mut().skips_tick() {
                 return;
             }
-        } else if !what.is_routine() {
-            self.stir();
-        }
+            resting
+        } else {
+            if !what.is_routine() {
+                self.stir();
+            }
+            self.is_resting(place)
+        };
         let server = self.server(place);
         let mut server = server.borrow_mut();
         server.set_time(self.now);
@@ -339,7 +342,7 @@ impl World {
             Happening::Tick { .. } => server.tick(resting),
             Happening::Connected(link) => server.connected(link),
             Happening::Closed(link) => server.closed(link),
-            Happening::Received(link, packet) => server.received(link, *packet),
+            Happening::Received(link, packet) => server.received(link, *packet, resting),
         }
         server.end_round();
         drop(server);
@@ -352,7 +355,7 @@ impl World {
         let server = self.server(place);
         let mut server = server.borrow_mut();
         match rests {
-            true => server.look_at_slots(),
+            true => server.settle_at_rest(),
             false => server.settle_view(),
         }
         let mut wires = std::mem::take(&mut server.wires);
@@ -500,8 +503,13 @@ impl Server {
         }
     }
 
-    fn received(&mut self, link: LinkId, packet: Packet) {
+    fn received(&mut self, link: LinkId, packet: Packet, resting: bool) {
         match packet {
+            Packet::Bus(message) if resting && message.body.is_published() => {
+                if let Some(member) = self.cluster.as_deref_mut() {
+                    member.view.receive_published(message);
+                }
+            }
             Packet::Bus(message) => {
                 self.in_cluster(|view, around| view.receive(link, message, around));
             }

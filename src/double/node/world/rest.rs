@@ -81,6 +81,11 @@ impl World {
         rests
     }
 
+    /// Whether this node rests.
+    pub(super) fn is_resting(&self, place: usize) -> bool {
+        self.rest.resting.borrow().contains_key(&place) && !self.never_rests()
+    }
+
     /// Whether all rest. Asked at each tick: it finds out, too.
     pub(in crate::double) fn is_at_rest(&self) -> bool {
         let now = self.now / 1000;
@@ -121,7 +126,7 @@ impl World {
         never
     }
 
-    /// What goes on while all rest: clients write, and each node comes to know how far the others are.
+    /// What else goes on while all rest: clients write, and each node comes to know how far the others are.
     fn tell_offsets(&self) {
         let resting = self.rest.resting.borrow();
         for (place, node) in resting.iter() {

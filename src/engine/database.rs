@@ -31,7 +31,7 @@ pub(super) async fn make(
     };
     let url = environment.make_postgres(cancel).await?;
     world.set_database(&url)?;
-    world.note_started(&[NodeName::new(POSTGRES)]);
+    world.alive.note_started(&[NodeName::new(POSTGRES)]);
     match wanted {
         GivenPostgres::Empty => Ok(()),
         GivenPostgres::Migrated => migrate(world, environment).await,

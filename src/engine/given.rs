@@ -6,7 +6,6 @@ use super::database;
 use super::environment::Environment;
 use super::event::Event;
 use super::reuse;
-use super::scene;
 use super::trouble::Trouble;
 use super::world::World;
 use crate::admin::{self, Created, GivenKeys, Origin, Shape};
@@ -53,8 +52,8 @@ pub(super) async fn make(
 async fn a_death(world: &World) {
     loop {
         tokio::time::sleep(DEATHS_PAUSE).await;
-        let states = world.backend.nodes().await.unwrap_or_default();
-        if !scene::died(world, &states).is_empty() {
+        let lives = world.alive.compare(world.backend.nodes()).await;
+        if !lives.unwrap_or_default().died.is_empty() {
             return;
         }
     }
@@ -73,7 +72,7 @@ async fn make_all(
     } else {
         Vec::new()
     };
-    world.note_started(&kept);
+    world.alive.note_started(&kept);
     let (created, database) = tokio::join!(
         create(world, environment, given, &nodes, &kept),
         database::make(world, environment, given.postgres),
@@ -152,7 +151,7 @@ async fn create(
         }
         let began = environment.start(&missing, &stop).await;
         match began {
-            Ok(()) => world.note_started(&missing),
+            Ok(()) => world.alive.note_started(&missing),
             Err(_) => stop.cancel(),
         }
         began

@@ -1,5 +1,6 @@
 //! Runs labs: order, deadlines, captures, cleanup. Everything that happens is an [`event`](event::Event), written by one writer.
 
+mod alive;
 mod apart;
 mod background;
 mod begin;

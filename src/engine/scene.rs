@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::alive::Lives;
 use super::event::Scene;
 use super::names::Names;
 use super::world::World;
@@ -15,8 +16,8 @@ use crate::resp::RespError;
 const LOG_LINES: usize = 6;
 /// How long the environment may take to know that a node is dead which only does not answer. One that is cut off is waited for in vain.
 const KNOWN_AS_DEAD: Duration = Duration::from_millis(1500);
-/// The same of a node that nothing listens for any more: it is hardly anything but dead, and on a busy machine it takes an engine seconds to
-/// know that.
+/// The same of a node that nothing listens for any more, or for which only a proxy of the engine's listens that closes each connection: it is hardly anything but dead, and
+/// on a busy machine it takes an engine seconds to know that.
 const REFUSES_AND_IS_DEAD: Duration = Duration::from_secs(8);
 /// Between two questions to the environment.
 const STATES_PAUSE: Duration = Duration::from_millis(100);
@@ -42,10 +43,10 @@ pub(super) async fn look_around(world: &World) -> Found {
 }
 
 async fn look(world: &World) -> Found {
-    let (mut states, untold) = match world.lives().await {
-        Ok(states) => (states, None),
+    let (mut lives, untold) = match world.lives().await {
+        Ok(lives) => (lives, None),
         Err(error) => (
-            Vec::new(),
+            Lives::default(),
             Some(format!("how the nodes are is not known: {error}")),
         ),
     };
@@ -54,21 +55,23 @@ async fn look(world: &World) -> Found {
     let begun = Instant::now();
     let may_be_dead = |state: &NodeState| {
         let patience = match observation.views.get(&state.name) {
-            Some(Err(RespError::NoConnection { .. })) => REFUSES_AND_IS_DEAD,
-            Some(Err(_)) => KNOWN_AS_DEAD,
-            _ => return false,
+            Some(Err(RespError::NoConnection { .. } | RespError::Broken { .. })) => {
+                REFUSES_AND_IS_DEAD
+            }
+            Some(Err(RespError::TimedOut { .. })) => KNOWN_AS_DEAD,
+            Some(Ok(_)) | None => return false,
         };
         state.life == Life::Running && begun.elapsed() < patience
     };
     while !world.interrupt.soft.is_cancelled()
-        && died(world, &states).is_empty()
-        && states.iter().any(may_be_dead)
+        && lives.died.is_empty()
+        && lives.states.iter().any(may_be_dead)
     {
         tokio::time::sleep(STATES_PAUSE).await;
-        states = world.lives().await.unwrap_or_default();
+        lives = world.lives().await.unwrap_or_default();
     }
     let names = world.names();
-    let died = died(world, &states);
+    let Lives { states, died } = lives;
     let mut logs = Vec::new();
     // A node that is gone took its log with it.
     for (name, _) in died.iter().filter(|(_, life)| *life != Life::Absent) {
@@ -97,18 +100,6 @@ async fn look(world: &World) -> Found {
         },
         died,
     }
-}
-
-/// Nodes that should be running by the lab's own commands, and are not.
-pub(super) fn died(world: &World, states: &[NodeState]) -> Vec<(NodeName, Life)> {
-    let alive = world.should_be_alive();
-    states
-        .iter()
-        .filter(|state| {
-            alive.contains(&state.name) && matches!(state.life, Life::Exited(_) | Life::Absent)
-        })
-        .map(|state| (state.name.clone(), state.life))
-        .collect()
 }
 
 fn describe(state: &NodeState, observation: &Observation, names: &Names) -> String {

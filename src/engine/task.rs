@@ -224,9 +224,9 @@ pub(super) async fn once(
 ) -> Result<Output, BackendError> {
     match task {
         Task::Action(action) => {
-            world.note_action(action);
+            world.alive.note_action(action);
             let output = world.backend.perform(action, limits, cancel).await?;
-            world.note_done(action, &output);
+            world.alive.note_done(action, &output);
             Ok(output)
         }
         Task::Target(target) => {
@@ -248,9 +248,9 @@ pub(super) async fn once(
                     });
                 }
             };
-            let stops = world.note_target(target);
+            let stops = world.alive.note_target(target);
             let output = targets::run(target, &world.backend, limits, cancel, &mut tell).await?;
-            world.note_target_done(target, stops, &output);
+            world.alive.note_target_done(target, stops, &output);
             Ok(output)
         }
         Task::Watch { .. } => Err(BackendError::Broken {

@@ -7,7 +7,7 @@ use super::event::Event;
 use super::events::Events;
 use super::guard::guarded;
 use super::run::Ending;
-use super::scene::{self, Found, look_around};
+use super::scene::{Found, look_around};
 use super::trouble::Trouble;
 use super::world::World;
 use crate::backend::{BackendError, Life};
@@ -140,13 +140,13 @@ pub(super) fn in_one_sentence(trouble: Trouble) -> String {
 
 /// What the environment makes of a lab of which every check held: a node may have died without any check seeing it. If so, that is told.
 pub(super) async fn unseen_end(world: &Arc<World>) -> Option<Ending> {
-    let states = {
+    let lives = {
         let world = world.clone();
         guarded(async move { Ok(world.lives().await?) }).await
     };
-    let (what, help) = match states {
-        Ok(states) => {
-            let died = scene::died(world, &states);
+    let (what, help) = match lives {
+        Ok(lives) => {
+            let died = lives.died;
             if died.is_empty() {
                 return None;
             }

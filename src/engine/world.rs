@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::alive::{Alive, Lives};
 use super::check::{self, Judged, Look, judge_state, needs};
 use super::event::{Event, Place, Verdict};
 use super::events::Events;
@@ -16,12 +17,10 @@ use crate::admin::GivenKeys;
 use crate::backend::{Backend, BackendError, Clock, NodeState};
 use crate::cluster::{NodeName, ServerVersion};
 use crate::lab::Lab;
-use crate::lab::action::{Action, NodeChange, Output, RedisCliCall};
-use crate::lab::environment::{CourseNode, POSTGRES};
+use crate::lab::environment::POSTGRES;
 use crate::lab::model::{Check, CheckKind, Item, Step};
 use crate::lab::quantity::VersionRule;
 use crate::lab::source::Span;
-use crate::lab::target::Target;
 use crate::observe::{Needs, Observation, Observer, Rows, SqlObserver, read_back};
 use crate::resp::{AddressBook, Router};
 
@@ -49,8 +48,7 @@ pub(super) struct World {
     names: Mutex<Names>,
     saved: Mutex<BTreeMap<String, String>>,
     server: Mutex<Option<ServerVersion>>,
-    /// Nodes that should be running, as far as the lab's own commands say.
-    alive: Mutex<BTreeSet<NodeName>>,
+    pub alive: Alive,
     checks: AtomicUsize,
 }
 
@@ -67,17 +65,18 @@ impl World {
         interrupt: Interrupt,
     ) -> Self {
         let book = backend.addresses();
+        let nodes: Vec<NodeName> = book.iter().map(|address| address.name.clone()).collect();
         World {
             clock: backend.clock(),
             router: Router::new(book.clone(), KEY_DEADLINE),
             observer: Observer::new(book.clone(), LOOK_DEADLINE),
             sql: Mutex::new(None),
-            nodes: book.iter().map(|address| address.name.clone()).collect(),
+            alive: Alive::of(&nodes),
+            nodes,
             keys: Mutex::new(None),
             names: Mutex::new(Names::new(book.clone())),
             saved: Mutex::default(),
             server: Mutex::new(None),
-            alive: Mutex::default(),
             checks: AtomicUsize::new(0),
             book,
             lab,
@@ -296,172 +295,19 @@ impl World {
         }
     }
 
-    /// How the nodes are by the environment's own word, and PostgreSQL, where the lab has it.
-    pub async fn lives(&self) -> Result<Vec<NodeState>, BackendError> {
-        let mut states = self.backend.nodes().await?;
-        let given = self.lab.given.as_ref();
-        if given.is_some_and(|given| given.postgres.is_some()) {
-            states.push(NodeState {
-                name: NodeName::new(POSTGRES),
-                life: self.backend.postgres().await?,
-            });
-        }
-        Ok(states)
-    }
-
-    /// Takes note of what an action is about to do to nodes, so that a node that dies by itself is told from one that was stopped.
-    pub fn note_action(&self, action: &Action) {
-        let ended = match action {
-            Action::Nodes {
-                change:
-                    NodeChange::Stop | NodeChange::Kill | NodeChange::Restart | NodeChange::Remove,
-                nodes,
-            } => nodes.clone(),
-            Action::RedisCli(call) => ended_by(call, &self.nodes),
-            Action::Nodes { .. } | Action::Links { .. } | Action::App(_) | Action::Psql(_) => {
-                Vec::new()
+    /// How the nodes are by the environment's own word, and PostgreSQL, where the lab has it; and which of them died by themselves.
+    pub async fn lives(&self) -> Result<Lives, BackendError> {
+        let answer = async {
+            let mut states = self.backend.nodes().await?;
+            let given = self.lab.given.as_ref();
+            if given.is_some_and(|given| given.postgres.is_some()) {
+                states.push(NodeState {
+                    name: NodeName::new(POSTGRES),
+                    life: self.backend.postgres().await?,
+                });
             }
+            Ok(states)
         };
-        let mut alive = lock(&self.alive);
-        for node in ended {
-            alive.remove(&node);
-        }
-    }
-
-    /// As [`note_action`](Self::note_action), of a target. Returns the node that it is to stop, if that should be running until then.
-    pub fn note_target(&self, target: &Target) -> Option<NodeName> {
-        match target {
-            Target::Failover { node } => lock(&self.alive).take(node),
-            _ => None,
-        }
-    }
-
-    /// Takes note of what a target that came to an end has done to nodes. `stops` is what it was to stop; one that refuses leaves it
-    /// running.
-    pub fn note_target_done(&self, target: &Target, stops: Option<NodeName>, output: &Output) {
-        match (target, output.exit) {
-            (Target::Recover { node }, Some(0)) => self.note_started(std::slice::from_ref(node)),
-            (Target::Failover { .. }, Some(code)) if code != 0 => {
-                lock(&self.alive).extend(stops);
-            }
-            _ => {}
-        }
-    }
-
-    /// Takes note of what an action that was carried out has done to nodes.
-    pub fn note_done(&self, action: &Action, output: &Output) {
-        if let Action::Nodes {
-            change: NodeChange::Up | NodeChange::Start | NodeChange::Restart,
-            nodes,
-        } = action
-            && output.exit == Some(0)
-        {
-            self.note_started(nodes);
-        }
-    }
-
-    pub fn note_started(&self, nodes: &[NodeName]) {
-        lock(&self.alive).extend(nodes.iter().cloned());
-    }
-
-    pub fn should_be_alive(&self) -> BTreeSet<NodeName> {
-        lock(&self.alive).clone()
-    }
-}
-
-/// The nodes that a call of redis-cli ends, or may end: `SHUTDOWN`, and those of `DEBUG`'s subcommands that crash.
-fn ended_by(call: &RedisCliCall, all: &[NodeName]) -> Vec<NodeName> {
-    let ends = |words: &[&str]| match words {
-        [first, ..] if first.eq_ignore_ascii_case("SHUTDOWN") => true,
-        [first, second, ..] if first.eq_ignore_ascii_case("DEBUG") => [
-            "SEGFAULT",
-            "PANIC",
-            "ASSERT",
-            "OOM",
-            "RESTART",
-            "CRASH-AND-RECOVER",
-        ]
-        .iter()
-        .any(|word| second.eq_ignore_ascii_case(word)),
-        _ => false,
-    };
-    let words: Vec<&str> = call.words.iter().map(String::as_str).collect();
-    if call.cluster_mode {
-        // `call HOST:PORT COMMAND` sends the command to every node.
-        return match words[..] {
-            ["call", _, ref command @ ..] if ends(command) => all.to_vec(),
-            _ => Vec::new(),
-        };
-    }
-    let typed_in = |line: &str| ends(&line.split_whitespace().collect::<Vec<_>>());
-    let from_stdin = || {
-        words.is_empty()
-            && call
-                .stdin
-                .as_deref()
-                .is_some_and(|text| text.lines().any(typed_in))
-    };
-    if !ends(&words) && !from_stdin() {
-        return Vec::new();
-    }
-    let host = call.host.as_deref().and_then(CourseNode::at_host);
-    host.or_else(|| call.port.and_then(CourseNode::on_port))
-        .map(|node| node.name())
-        .into_iter()
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case(Some("redis-2"), None, &["SHUTDOWN", "NOSAVE"], &["redis-2"])]
-    #[case(Some("127.0.0.1"), Some(7003), &["shutdown"], &["redis-3"])]
-    #[case(None, Some(7003), &["debug", "segfault"], &["redis-3"])]
-    // These do not end a node, so its death would be its own.
-    #[case(None, Some(7003), &["DEBUG", "SLEEP", "1"], &[])]
-    #[case(None, Some(7003), &["SET", "SHUTDOWN", "1"], &[])]
-    fn what_a_call_ends(
-        #[case] host: Option<&str>,
-        #[case] port: Option<u16>,
-        #[case] words: &[&str],
-        #[case] ended: &[&str],
-    ) {
-        let call = RedisCliCall {
-            host: host.map(str::to_owned),
-            port,
-            words: words.iter().map(|word| (*word).to_owned()).collect(),
-            ..RedisCliCall::default()
-        };
-        let ended: Vec<NodeName> = ended.iter().map(|name| NodeName::new(*name)).collect();
-        assert_eq!(ended_by(&call, &[]), ended);
-    }
-
-    #[test]
-    fn what_is_typed_in_and_what_goes_to_all() {
-        let all: Vec<NodeName> = CourseNode::all().map(CourseNode::name).collect();
-        let typed = RedisCliCall {
-            port: Some(7001),
-            stdin: Some("PING\nSHUTDOWN NOSAVE\n".to_owned()),
-            ..RedisCliCall::default()
-        };
-        assert_eq!(ended_by(&typed, &all), all[..1]);
-        let call = |words: &[&str]| RedisCliCall {
-            cluster_mode: true,
-            words: words.iter().map(|word| (*word).to_owned()).collect(),
-            ..RedisCliCall::default()
-        };
-        assert_eq!(
-            ended_by(&call(&["call", "127.0.0.1:7001", "SHUTDOWN"]), &all),
-            all
-        );
-        assert_eq!(
-            ended_by(&call(&["call", "127.0.0.1:7001", "PING"]), &all),
-            []
-        );
-        assert_eq!(ended_by(&call(&["check", "127.0.0.1:7001"]), &all), []);
+        self.alive.compare(answer).await
     }
 }

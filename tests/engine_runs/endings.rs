@@ -9,7 +9,7 @@ use labrunner::lab::source::Source;
 
 use crate::environment::{Wrong, broken, unavailable, with_servers, without_servers};
 use crate::servers;
-use crate::story::{begin, lab, run_lab, steps};
+use crate::story::{Run, begin, lab, run_lab, steps};
 
 const SAY: &str = "  - {id: a, title: T, run: redis-cli -p 7001 SAY x, expect: [exit: 0]}";
 
@@ -269,11 +269,8 @@ const UP: &str = r#"
   - {id: up, title: T, run: docker compose up -d redis-1, expect: [node: {name: redis-1, running: true}]}
 "#;
 
-#[tokio::test]
-async fn a_node_that_dies_by_itself_breaks_the_lab() {
-    if !servers::available("a_node_that_dies_by_itself_breaks_the_lab") {
-        return;
-    }
+/// A lab that is in the step in which redis-1 has to run.
+async fn looked_at() -> Run {
     let lab = steps(&format!(
         r#"{UP}
   - {{id: pause, title: T, wait: 1s, holds: [node: {{name: redis-1, running: true}}]}}
@@ -281,6 +278,15 @@ async fn a_node_that_dies_by_itself_breaks_the_lab() {
     ));
     let run = begin(with_servers(1), &lab);
     run.looked_before("pause").await;
+    run
+}
+
+#[tokio::test]
+async fn a_node_that_dies_by_itself_breaks_the_lab() {
+    if !servers::available("a_node_that_dies_by_itself_breaks_the_lab") {
+        return;
+    }
+    let run = looked_at().await;
     run.environment.let_die("redis-1");
     assert_snapshot!(without_ports(&run.end().await.story()), @"
     1 up
@@ -298,6 +304,23 @@ async fn a_node_that_dies_by_itself_breaks_the_lab() {
     Broken: 1 passed, 1 failed, 0 skipped, 0 not run
     => Broken
     ");
+}
+
+#[tokio::test]
+async fn a_node_whose_proxy_lives_longer_breaks_the_lab_too() {
+    if !servers::available("a_node_whose_proxy_lives_longer_breaks_the_lab_too") {
+        return;
+    }
+    let run = looked_at().await;
+    // A question each 100 ms: seconds, as on a busy machine.
+    run.environment.let_die_behind_a_proxy("redis-1", 25);
+    let ended = run.end().await;
+    assert_eq!(ended.ending, Ending::Broken, "{}", ended.story());
+    assert!(
+        ended.story().contains("redis-1 died by itself, exit 139"),
+        "{}",
+        ended.story()
+    );
 }
 
 #[tokio::test]

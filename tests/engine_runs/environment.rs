@@ -23,6 +23,8 @@ pub struct Environment {
     servers: Mutex<Servers>,
     /// Nodes that are not simply absent, by what `nodes` will say.
     lives: Mutex<BTreeMap<NodeName, Life>>,
+    /// A node of which `nodes` learns only after so many questions that it is dead.
+    dies_late: Mutex<Option<(NodeName, usize)>>,
     performed: Mutex<Vec<String>>,
     /// Commands that nobody has ended yet.
     under_way: AtomicUsize,
@@ -61,6 +63,7 @@ fn environment(servers: Servers) -> Environment {
         book: servers.book(),
         servers: Mutex::new(servers),
         lives: Mutex::default(),
+        dies_late: Mutex::default(),
         performed: Mutex::default(),
         under_way: AtomicUsize::new(0),
         released: Mutex::default(),
@@ -106,6 +109,16 @@ impl Environment {
     pub fn let_die(&self, node: &str) {
         lock(&self.servers).kill(node);
         lock(&self.lives).insert(NodeName::new(node), Life::Exited(139));
+    }
+
+    /// Lets a node die as a busy engine shows it: its proxy takes connections and closes them, and that the node is dead is not known before the environment was asked `looks` times.
+    pub fn let_die_behind_a_proxy(&self, node: &str, looks: usize) {
+        let name = NodeName::new(node);
+        *lock(&self.dies_late) = Some((name.clone(), looks));
+        let port = self.book.get(&name).unwrap().announced.port;
+        lock(&self.servers).kill(node);
+        let proxy = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        std::thread::spawn(move || proxy.incoming().for_each(drop));
     }
 
     /// Hangs a node, or wakes it.
@@ -385,7 +398,14 @@ impl Backend for Environment {
         if self.wrong.nodes_fail {
             return Err(broken("it does not say"));
         }
-        let lives = lock(&self.lives);
+        let mut lives = lock(&self.lives);
+        match lock(&self.dies_late).as_mut() {
+            Some((_, looks)) if *looks > 0 => *looks -= 1,
+            Some((name, _)) => {
+                lives.insert(name.clone(), Life::Exited(139));
+            }
+            None => {}
+        }
         let state = |name: &NodeName| NodeState {
             name: name.clone(),
             life: lives.get(name).copied().unwrap_or(Life::Absent),

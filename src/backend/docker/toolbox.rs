@@ -407,6 +407,8 @@ pub(super) fn exec_failed(ended: &Ended) -> Option<String> {
         "Error response from daemon:",
         "Error: No such container",
         "OCI runtime exec failed",
+        // What the daemon says is lost then. It is what a call gets whose container dies as it is begun.
+        "unable to upgrade to tcp, received 500",
     ]
     .iter()
     .any(|words| {
@@ -440,6 +442,7 @@ mod tests {
         true
     )]
     #[case::gone(1, "", "Error: No such container: toolbox", true)]
+    #[case::dies(1, "", "unable to upgrade to tcp, received 500", true)]
     #[case::redis_cli(
         1,
         "",

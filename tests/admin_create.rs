@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod servers;
+mod shapes;
 mod support;
 
 use std::collections::BTreeMap;
@@ -20,17 +21,7 @@ fn name(text: &str) -> NodeName {
 }
 
 fn shape(masters: &[(&str, &str)], replicas: &[(&str, &str)]) -> Shape {
-    Shape {
-        node_timeout: Some(Duration::from_millis(3500)),
-        masters: masters
-            .iter()
-            .map(|(node, slots)| (name(node), slots.parse().unwrap()))
-            .collect(),
-        replicas: replicas
-            .iter()
-            .map(|(node, master)| (name(node), name(master)))
-            .collect(),
-    }
+    shapes::shape(Duration::from_millis(3500), masters, replicas)
 }
 
 /// The cluster that the scale-down lab is given.

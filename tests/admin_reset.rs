@@ -3,6 +3,7 @@
 
 mod freshness;
 mod servers;
+mod shapes;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,17 +22,7 @@ fn name(text: &str) -> NodeName {
 }
 
 fn shape(masters: &[(&str, &str)], replicas: &[(&str, &str)]) -> Shape {
-    Shape {
-        node_timeout: Some(Duration::from_millis(3500)),
-        masters: masters
-            .iter()
-            .map(|(node, slots)| (name(node), slots.parse().unwrap()))
-            .collect(),
-        replicas: replicas
-            .iter()
-            .map(|(node, master)| (name(node), name(master)))
-            .collect(),
-    }
+    shapes::shape(Duration::from_millis(3500), masters, replicas)
 }
 
 /// Two masters and two replicas.

@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod servers;
+mod shapes;
 mod support;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use labrunner::admin::{GivenKeys, Shape, await_agreement, create};
+use labrunner::admin::{GivenKeys, await_agreement, create};
 use labrunner::cluster::{NodeId, NodeName, Reply, Slot, SlotSet};
 use labrunner::load::{Probe, ProbeError, ProbePlan, ProbeReport, ProbeSlots};
 use labrunner::observe::read_back;
@@ -25,17 +26,7 @@ async fn made(
     masters: &[(&str, &str)],
     replicas: &[(&str, &str)],
 ) -> BTreeMap<NodeName, NodeId> {
-    let shape = Shape {
-        node_timeout: Some(Duration::from_millis(1000)),
-        masters: masters
-            .iter()
-            .map(|(node, slots)| (name(node), slots.parse().unwrap()))
-            .collect(),
-        replicas: replicas
-            .iter()
-            .map(|(node, master)| (name(node), name(master)))
-            .collect(),
-    };
+    let shape = shapes::shape(Duration::from_millis(1000), masters, replicas);
     create(&servers.book(), &shape, LIMIT, &|_| {})
         .await
         .unwrap()

@@ -77,7 +77,7 @@ fn a_toolbox_that_is_removed_is_told() {
     };
     let desk = Desk::new();
     let _broom = Broom(&desk);
-    let mut running = desk.start_lab(&lab("", &format!("{}{PING}", WAIT.replace("3s", "1s"))));
+    let mut running = desk.start_lab(&lab("", &format!("{WAIT}{PING}")));
     is_in_step(&mut running, "wait");
     docker(&["rm", "--force", &container(&desk, "toolbox")]);
     running

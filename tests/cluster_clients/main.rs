@@ -4,6 +4,8 @@
 
 #[path = "../servers/mod.rs"]
 mod servers;
+#[path = "../shapes/mod.rs"]
+mod shapes;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use labrunner::admin::{Shape, create};
+use labrunner::admin::create;
 use labrunner::cluster::{Endpoint, NodeName};
 use labrunner::double::Cluster;
 use labrunner::resp::{Address, AddressBook};
 
 use crate::servers::Servers;
+use crate::shapes::shape;
 
 /// What a node waits before it suspects another.
 const NODE_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -45,18 +46,7 @@ pub const REPLICAS: [(&str, &str); 3] = [
 /// Processes of redis-server.
 pub async fn real() -> impl Place {
     let servers = Servers::start(6);
-    let name = |text: &str| NodeName::new(text);
-    let shape = Shape {
-        node_timeout: Some(NODE_TIMEOUT),
-        masters: MASTERS
-            .iter()
-            .map(|(node, slots)| (name(node), slots.parse().unwrap()))
-            .collect(),
-        replicas: REPLICAS
-            .iter()
-            .map(|(replica, master)| (name(replica), name(master)))
-            .collect(),
-    };
+    let shape = shape(NODE_TIMEOUT, &MASTERS, &REPLICAS);
     create(&servers.book(), &shape, Duration::from_secs(20), &|_| {})
         .await
         .unwrap();

@@ -38,11 +38,11 @@ impl Real {
     /// Starts this many, with these settings beside the usual ones; with `cuts`, such that nodes can be cut from each other.
     pub fn start(count: usize, settings: &[(String, String)], cuts: bool) -> Real {
         // Free on every address: each node has one of its own.
-        let (port, _, claim) = free_port(Ipv4Addr::UNSPECIFIED);
+        let (port, claim) = free_port(Ipv4Addr::UNSPECIFIED);
         let mut claims = vec![claim];
         let mut announced = port;
         if cuts {
-            let (other, _, claim) = free_port(Ipv4Addr::UNSPECIFIED);
+            let (other, claim) = free_port(Ipv4Addr::UNSPECIFIED);
             announced = other;
             claims.push(claim);
         }
@@ -131,8 +131,10 @@ impl Real {
         let address = SocketAddr::from((self.nodes[node].ip, self.port));
         let until = Instant::now() + LIMIT;
         while TcpStream::connect(address).is_err() {
+            let process = self.nodes[node].process.as_mut().unwrap();
+            let ended = process.try_wait().unwrap().is_some();
             assert!(
-                Instant::now() < until,
+                !ended && Instant::now() < until,
                 "redis-server did not start; its log:\n{}",
                 self.log(node)
             );

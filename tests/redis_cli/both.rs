@@ -1,14 +1,16 @@
 //! A call through both programs.
 
 use std::io::{Read, Write};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::support::skip;
 
-/// How long one call may take.
-pub const LIMIT: Duration = Duration::from_secs(60);
+/// How long one call may take. Five programs that move thousands of slots at once, each on nine nodes, take more than a minute.
+const LIMIT: Duration = Duration::from_secs(240);
+/// How long it may take until all its questions have been asked.
+const QUESTIONS: Duration = Duration::from_secs(60);
 
 /// Which program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +85,7 @@ pub fn converse<A: AsRef<std::ffi::OsStr>>(which: Which, args: &[A], answers: &[
 /// Gives the answers, each once a question is the last of what was said.
 pub fn answer_all(answers: &[String], out: &Mutex<Vec<u8>>, mut say: impl FnMut(&str)) {
     let mut answered = 0;
-    let until = Instant::now() + LIMIT;
+    let until = Instant::now() + QUESTIONS;
     for answer in answers {
         loop {
             let seen = out.lock().unwrap().clone();
@@ -137,6 +139,7 @@ fn run<A: AsRef<std::ffi::OsStr>>(
         process.stderr.take().unwrap(),
     );
     let seen = Mutex::new(Vec::new());
+    let mut code = None;
     let err = std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut bytes = [0; 4096];
@@ -150,21 +153,41 @@ fn run<A: AsRef<std::ffi::OsStr>>(
             bytes
         });
         scope.spawn(|| feed(stdin, &seen));
-        let until = Instant::now() + LIMIT;
-        while process.try_wait().unwrap().is_none() {
-            if Instant::now() > until {
-                process.kill().unwrap();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        code = end(&mut process);
         read_err.join().unwrap()
     });
     let out = seen.into_inner().unwrap();
-    Said {
-        out,
-        err,
-        code: process.wait().unwrap().code(),
+    let code = code.unwrap_or_else(|| late(which, args, &out));
+    Said { out, err, code }
+}
+
+/// The exit code with which a program ends, if it was not killed. `None`: it did not end in time.
+pub fn end(process: &mut Child) -> Option<Option<i32>> {
+    let until = Instant::now() + LIMIT;
+    loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            return Some(status.code());
+        }
+        if Instant::now() > until {
+            process.kill().unwrap();
+            process.wait().unwrap();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// What a program left half done is no outcome that could be compared.
+pub fn late<A: AsRef<std::ffi::OsStr>>(which: Which, args: &[A], out: &[u8]) -> ! {
+    let words: Vec<_> = args
+        .iter()
+        .map(|arg| arg.as_ref().to_string_lossy())
+        .collect();
+    panic!(
+        "{which:?} did not end within {LIMIT:?}: {}\nuntil then it said:\n{}",
+        words.join(" "),
+        String::from_utf8_lossy(out)
+    );
 }
 
 /// Without what is chance: HELLO says which client this is, and a server that hangs up may do so before or after what was sent has come.

@@ -139,7 +139,7 @@ pub fn same(test: &str, scenario: &Scenario) {
 }
 
 /// Scenarios: each is three programs or more, on up to ten servers each.
-static PLAYING: Turns = Turns::new(2);
+static PLAYING: Turns = Turns::new(3);
 
 /// Plays a scenario several times, each on nodes of its own: the real redis-cli on real nodes is what all others have to do as well. Real nodes do not do the
 /// same twice: one may have heard of another a moment later. So a difference is shown, and counts if a second pair of runs has one as well; one that is the

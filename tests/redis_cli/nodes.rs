@@ -5,15 +5,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use labrunner::double::Cluster;
 
-use crate::ports::{free_port, free_ports};
+use crate::ports::{free_port, listening_port, listening_ports};
 use crate::support::redis_server;
-use crate::wire_log::{Log, open};
+use crate::wire_log::{Door, Log};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -38,13 +36,10 @@ struct Node {
     /// Of a real one.
     process: Option<Child>,
     /// Where others find it.
-    host: Ipv4Addr,
-    door: u16,
+    door: Door,
     /// Where it listens.
     direct: SocketAddr,
     id: String,
-    /// The door is.
-    closed: Arc<AtomicBool>,
     _claims: Vec<File>,
 }
 
@@ -86,7 +81,7 @@ impl Nodes {
 
     /// Nodes of the double listen at 127.0.0.1. They announce the address of their doors, which have the same port.
     fn start_double(&mut self, hosts: &[Ipv4Addr], more: &[&str]) {
-        let (first, listeners, mut claims) = free_ports(hosts);
+        let (first, listeners, mut claims) = listening_ports(hosts);
         let builder = Cluster::builder().masters(0).nodes(hosts.len());
         let builder = builder.config("enable-debug-command", "yes");
         let mut builder = builder.ports_from(first);
@@ -100,15 +95,12 @@ impl Nodes {
             let announced = host.to_string();
             let set = cluster.run(at, ["CONFIG", "SET", "cluster-announce-ip", &announced]);
             assert!(set.is_ok(), "{set:?}");
-            let closed = Arc::new(AtomicBool::new(false));
-            open(listener, direct, at + 1, self.log.clone(), closed.clone());
+            let door = Door::open(listener, direct, at + 1, self.log.clone());
             self.nodes.push(Node {
                 process: None,
-                host: *host,
-                door: direct.port(),
+                door,
                 direct,
                 id: String::new(),
-                closed,
                 _claims: vec![claims.remove(0)],
             });
         }
@@ -118,8 +110,8 @@ impl Nodes {
     fn start_real(&mut self, hosts: &[Ipv4Addr], more: &[&str]) {
         for (at, host) in hosts.iter().copied().enumerate() {
             let number = at + 1;
-            let (door, listener, claim) = free_port(host);
-            let (port, _, direct_claim) = free_port(host);
+            let (announced, listener, claim) = listening_port(host);
+            let (port, direct_claim) = free_port(host);
             let direct = SocketAddr::from((host, port));
             let folder = self.folder.path().join(number.to_string());
             std::fs::create_dir(&folder).unwrap();
@@ -132,11 +124,11 @@ impl Nodes {
                     "--cluster-enabled",
                     "yes",
                     "--cluster-port",
-                    &text(door + 10_000),
+                    &text(announced + 10_000),
                 ])
                 .args(["--cluster-announce-ip", &host.to_string()])
-                .args(["--cluster-announce-port", &text(door)])
-                .args(["--cluster-announce-bus-port", &text(door + 10_000)])
+                .args(["--cluster-announce-port", &text(announced)])
+                .args(["--cluster-announce-bus-port", &text(announced + 10_000)])
                 .args([
                     "--save",
                     "",
@@ -153,15 +145,12 @@ impl Nodes {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
-            let closed = Arc::new(AtomicBool::new(false));
-            open(listener, direct, number, self.log.clone(), closed.clone());
+            let door = Door::open(listener, direct, number, self.log.clone());
             self.nodes.push(Node {
                 process: Some(process),
-                host,
                 door,
                 direct,
                 id: String::new(),
-                closed,
                 _claims: vec![claim, direct_claim],
             });
         }
@@ -197,11 +186,7 @@ impl Nodes {
 
     /// `host:port` of a node.
     pub fn address(&self, number: usize) -> String {
-        format!(
-            "{}:{}",
-            self.nodes[number - 1].host,
-            self.nodes[number - 1].door
-        )
+        self.nodes[number - 1].door.address.to_string()
     }
 
     /// `host`, `port`, `id` and `address` of nodes put into a line: `{a1}`, `{h1}`, `{p1}`, `{i1}`.
@@ -211,8 +196,8 @@ impl Nodes {
             let n = at + 1;
             line = line
                 .replace(&format!("{{a{n}}}"), &self.address(n))
-                .replace(&format!("{{h{n}}}"), &node.host.to_string())
-                .replace(&format!("{{p{n}}}"), &node.door.to_string())
+                .replace(&format!("{{h{n}}}"), &node.door.address.ip().to_string())
+                .replace(&format!("{{p{n}}}"), &node.door.address.port().to_string())
                 .replace(&format!("{{i{n}}}"), &node.id);
         }
         line
@@ -227,9 +212,10 @@ impl Nodes {
                 text = text.replace(&node.id, &format!("id-{n}"));
                 text = text.replace(&node.id[..8], &format!("id-{n}"));
             }
+            let port = node.door.address.port();
             for (port, name) in [
-                (node.door + 10_000, "bus"),
-                (node.door, "port"),
+                (port + 10_000, "bus"),
+                (port, "port"),
                 (node.direct.port(), "direct"),
             ] {
                 text = named(&text, port, &format!("{name}-{n}"));
@@ -337,7 +323,7 @@ impl Nodes {
     /// Kills a node, and waits until the first one knows that it failed, or is a replica that has taken over.
     pub fn kill(&mut self, number: usize) {
         let node = &mut self.nodes[number - 1];
-        node.closed.store(true, Ordering::Relaxed);
+        node.door.close();
         match (&mut node.process, &self.double) {
             (Some(process), _) => {
                 process.kill().unwrap();
@@ -423,7 +409,6 @@ fn view(nodes: &str) -> Vec<String> {
 impl Drop for Nodes {
     fn drop(&mut self) {
         for node in &mut self.nodes {
-            node.closed.store(true, Ordering::Relaxed);
             if let Some(process) = &mut node.process {
                 let _ = process.kill();
                 let _ = process.wait();

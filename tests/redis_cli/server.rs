@@ -36,8 +36,7 @@ pub struct Server {
 
 impl Server {
     pub fn start(more: &[&str]) -> Server {
-        let (port, listener, claim) = free_port(Ipv4Addr::LOCALHOST);
-        drop(listener);
+        let (port, claim) = free_port(Ipv4Addr::LOCALHOST);
         let folder = tempfile::tempdir().unwrap();
         let process = Command::new(redis_server())
             .args(["--bind", "127.0.0.1", "--port", &port.to_string()])

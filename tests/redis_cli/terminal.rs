@@ -4,11 +4,10 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
-use std::time::Instant;
 
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 
-use crate::both::{LIMIT, Said, Which, answer_all, command};
+use crate::both::{Said, Which, answer_all, command, end, late};
 
 /// Types Ctrl-D, which says that there is no more.
 pub const NO_MORE: &str = "^D";
@@ -34,6 +33,7 @@ pub fn converse_at_terminal<A: AsRef<std::ffi::OsStr>>(
     let mut screen = File::from(person);
     let mut keyboard = screen.try_clone().unwrap();
     let seen = Mutex::new(Vec::new());
+    let mut code = None;
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut bytes = [0; 4096];
@@ -51,18 +51,13 @@ pub fn converse_at_terminal<A: AsRef<std::ffi::OsStr>>(
                 let _ = keyboard.write_all(typed.as_bytes());
             });
         });
-        let until = Instant::now() + LIMIT;
-        while process.try_wait().unwrap().is_none() {
-            if Instant::now() > until {
-                process.kill().unwrap();
-            }
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
+        code = end(&mut process);
     });
+    let seen = seen.into_inner().unwrap();
     Said {
-        out: lines_of(&seen.into_inner().unwrap()),
+        out: lines_of(&seen),
         err: Vec::new(),
-        code: process.wait().unwrap().code(),
+        code: code.unwrap_or_else(|| late(which, args, &seen)),
     }
 }
 

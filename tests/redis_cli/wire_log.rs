@@ -7,34 +7,59 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread::JoinHandle;
 
 /// The commands of all nodes, in the order in which they came: the node's number and the words.
 pub type Log = Arc<Mutex<Vec<(usize, Vec<Vec<u8>>)>>>;
 
-/// Listens, and passes on to `node` what comes, until `closed`.
-pub fn open(
-    listener: TcpListener,
-    node: SocketAddr,
-    number: usize,
-    log: Log,
+/// Where a node is called instead of at its own port.
+pub struct Door {
+    pub address: SocketAddr,
     closed: Arc<AtomicBool>,
-) {
-    listener.set_nonblocking(true).unwrap();
-    std::thread::spawn(move || {
-        while !closed.load(Ordering::Relaxed) {
-            let Ok((stream, _)) = listener.accept() else {
-                std::thread::sleep(Duration::from_millis(1));
-                continue;
-            };
-            stream.set_nonblocking(false).unwrap();
-            let log = log.clone();
-            // Somebody connects before the node listens: that is a refusal.
-            if let Ok(to) = TcpStream::connect(node) {
-                std::thread::spawn(move || pass(&stream, &to, number, &log));
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Door {
+    /// Listens, and passes on to `node` what comes, until it is closed.
+    pub fn open(listener: TcpListener, node: SocketAddr, number: usize, log: Log) -> Door {
+        let address = listener.local_addr().unwrap();
+        let closed = Arc::new(AtomicBool::new(false));
+        let is_closed = closed.clone();
+        let accepting = std::thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                if is_closed.load(Ordering::Relaxed) {
+                    break;
+                }
+                let log = log.clone();
+                // Somebody connects before the node listens: that is a refusal.
+                if let Ok(to) = TcpStream::connect(node) {
+                    std::thread::spawn(move || pass(&stream, &to, number, &log));
+                }
             }
+        });
+        Door {
+            address,
+            closed,
+            accepting: Some(accepting),
         }
-    });
+    }
+
+    /// From here on who calls is refused.
+    pub fn close(&mut self) {
+        let Some(accepting) = self.accepting.take() else {
+            return;
+        };
+        self.closed.store(true, Ordering::Relaxed);
+        // It sees that once it is called.
+        let _ = TcpStream::connect(self.address);
+        let _ = accepting.join();
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.close();
+    }
 }
 
 fn pass(from: &TcpStream, to: &TcpStream, number: usize, log: &Log) {

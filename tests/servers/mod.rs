@@ -59,8 +59,7 @@ impl Servers {
         let folder = tempfile::tempdir().unwrap();
         let servers = (1..=count)
             .map(|n| {
-                // The listener has shown that nobody else has it.
-                let (port, _, claim) = free_port(Ipv4Addr::UNSPECIFIED);
+                let (port, claim) = free_port(Ipv4Addr::UNSPECIFIED);
                 let ip = Ipv4Addr::new(127, 0, 1, n as u8);
                 Server {
                     address: Address {
@@ -90,7 +89,7 @@ impl Servers {
         let mut servers = Servers::prepare(count);
         let mut places = Vec::new();
         for server in &mut servers.servers {
-            let (front, _, claim) = free_port(Ipv4Addr::UNSPECIFIED);
+            let (front, claim) = free_port(Ipv4Addr::UNSPECIFIED);
             let (ip, behind) = server.own;
             server.address.announced.port = front;
             server._claims.push(claim);

@@ -1,10 +1,12 @@
 //! Real servers in cluster mode, killed when dropped.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use tokio::net::TcpSocket;
 
 use super::frame;
 
@@ -17,16 +19,23 @@ pub struct Real {
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A port whose bus port is free as well.
+/// A port whose bus port is free as well. Nobody listens while that is found out: a program that another test starts just then would, too, and answer for the server that is to come.
 fn free_port() -> u16 {
     for _ in 0..1000 {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        if port < 55_000 && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok() {
+        let bound = bind(0).unwrap();
+        let port = bound.local_addr().unwrap().port();
+        if port < 55_000 && bind(port + 10_000).is_ok() {
             return port;
         }
     }
     panic!("no port is free");
+}
+
+fn bind(port: u16) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    Ok(socket)
 }
 
 impl Real {

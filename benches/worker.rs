@@ -352,7 +352,19 @@ impl Stage {
             worker.kill().expect("a process to kill");
             worker.wait().expect("its end");
         }
-        self.drain().await;
+        // What a killed worker had is taken for a living one's until it has not been heard of for a while.
+        let until = Instant::now() + LONG;
+        loop {
+            self.drain().await;
+            let states = status(&self.store, &self.ledger, &[]).await;
+            let states = states.expect("a status");
+            let mut all = states.iter();
+            let waits = all.any(|one| one.pending > 0 || one.entries > one.position.applied);
+            if !waits || Instant::now() > until {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         self.applied().await - before
     }
 

@@ -231,7 +231,7 @@ fn a_lab_is_read_at_once() {
     ))
     .unwrap();
     let source = Source::new("lab.yaml", text);
-    // The best of several: other processes of the machine are not what is measured.
+    // The best of several: other processes of the machine are not what is measured. A debug build on a slow machine beside other tests has taken 70 ms, so that it can only show what takes far too long.
     let best = (0..10)
         .map(|_| {
             let begun = Instant::now();
@@ -241,6 +241,6 @@ fn a_lab_is_read_at_once() {
         .min()
         .unwrap_or_default();
     println!("read in {best:?}");
-    let limit = Duration::from_millis(if cfg!(debug_assertions) { 60 } else { 10 });
+    let limit = Duration::from_millis(if cfg!(debug_assertions) { 400 } else { 10 });
     assert!(best < limit, "{best:?}");
 }

@@ -214,6 +214,7 @@ impl Player {
     /// Executes a command, which becomes a line of the script.
     pub fn run(&mut self, node: usize, words: &[&str]) -> Reply {
         self.line(format!("cluster.run({node}, {words:?});"));
+        self.watch().commanded = true;
         self.cluster.run(node, words)
     }
 
@@ -226,6 +227,7 @@ impl Player {
 
     pub(super) fn run_asking(&mut self, node: usize, words: &[&str]) -> Reply {
         self.line(format!("cluster.run_asking({node}, {words:?});"));
+        self.watch().commanded = true;
         self.cluster.run_asking(node, words)
     }
 

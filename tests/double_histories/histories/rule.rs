@@ -33,6 +33,8 @@ pub enum Rule {
     Restart,
     /// A manual failover begins when the replica has everything, and until it is over the master accepts nothing.
     InStep,
+    /// A master that loses its last slot to another one's newer claim follows that one at once.
+    Deposed,
     /// A slot that was assigned to another node is not this node's any more.
     Assigned,
     /// Whoever is assigned a slot that it has imported claims it by the greatest epoch that it knows.

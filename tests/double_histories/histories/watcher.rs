@@ -15,6 +15,9 @@ pub struct Watcher {
     pub(super) timeout: u64,
     pub(super) delay: u64,
     pub(super) validity: u64,
+    pub(super) replica_migration: bool,
+    /// An operator or a client has sent a command since it was looked last.
+    pub commanded: bool,
     pub nodes: Vec<Seen>,
     /// When it has looked last.
     looked_at: Option<u64>,
@@ -56,6 +59,8 @@ impl Watcher {
             timeout: setup.timeout * 1000,
             delay: setup.delay,
             validity: setup.validity,
+            replica_migration: setup.replica_migration,
+            commanded: false,
             nodes: Vec::new(),
             looked_at: None,
             faults: Faults::default(),
@@ -146,6 +151,7 @@ impl Watcher {
             }
         }
         self.see_promotions(&before, look, now);
+        self.deposed(&before);
         self.one_writer(look);
         self.see_doubts(look, now);
         self.see_reborn(look);
@@ -314,6 +320,24 @@ impl Watcher {
                 slots,
                 claims,
             });
+        }
+    }
+
+    /// What an operator takes from a master makes it nobody's replica. Without replica migration only who has lost all its slots to one and the same claim follows (`clusterUpdateSlotsConfigWith`).
+    fn deposed(&mut self, before: &[Seen]) {
+        if std::mem::take(&mut self.commanded) || !self.replica_migration {
+            return;
+        }
+        for (node, old) in before.iter().enumerate() {
+            let seen = &self.nodes[node];
+            let served = old.running && old.master && old.serves;
+            if served && seen.running && seen.master && !seen.serves {
+                self.broken(
+                    Rule::Deposed,
+                    format!("node {node} has lost its last slot and is a master still"),
+                    format!("assert!(cluster.look(|look| look.serves({node}) || !look.is_master({node})));"),
+                );
+            }
         }
     }
 

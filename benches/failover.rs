@@ -14,23 +14,23 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use campaign::{Call, spread};
 use engine_here::left_of;
 use labrunner::admin::{Shape, create};
-use labrunner::backend::{Backend, BackendError, Clock, Docker, DockerOptions, NodeState};
+use labrunner::backend::{Backend, Docker, DockerOptions};
 use labrunner::cluster::{NodeName, Timeline};
 use labrunner::engine::event::Event;
 use labrunner::engine::{self, Ending, Events, Interrupt};
-use labrunner::lab::action::{Action, Limits, Output};
 use labrunner::lab::{self, Source};
 use labrunner::observe::Recorder;
-use labrunner::resp::{AddressBook, Client};
-use tokio_util::sync::CancellationToken;
+use labrunner::resp::Client;
+use last_look::{LastLook, LookedAt};
 
 mod campaign;
 #[path = "../tests/engine/mod.rs"]
 mod engine_here;
+#[path = "../tests/last_look/mod.rs"]
+mod last_look;
 #[path = "../tests/server_log/mod.rs"]
 mod server_log;
 #[path = "../tests/servers/mod.rs"]
@@ -172,10 +172,7 @@ async fn on_containers(lab: &str, number: usize) -> Run {
     let docker = Docker::prepare(options)
         .await
         .expect("an environment of containers");
-    let backend = Arc::new(Logged {
-        docker,
-        logs: Mutex::default(),
-    });
+    let backend = Arc::new(LookedAt::new(docker, Logs));
     let told: Arc<Mutex<Vec<Event>>> = Arc::default();
     let events = Events::new(Box::new({
         let told = told.clone();
@@ -202,7 +199,7 @@ async fn on_containers(lab: &str, number: usize) -> Run {
         _ => None,
     });
     let (zero, timeline) = recorded.unwrap_or_default();
-    let logs = backend.logs.lock().expect("no panic");
+    let logs = backend.take_seen().unwrap_or_default();
     let left = left_of(&run);
     let good = ended.ending == Ending::Passed && left.is_empty();
     if !good {
@@ -246,58 +243,21 @@ fn apart(timeline: &Timeline, zero_unix_ms: u64, log: impl Fn(&NodeName) -> Stri
     Some(seen.cast_signed() - won.cast_signed())
 }
 
-/// Containers whose logs are read before they are removed.
-struct Logged {
-    docker: Docker,
-    logs: Mutex<BTreeMap<NodeName, String>>,
-}
+/// Reads the nodes' logs.
+struct Logs;
 
-#[async_trait]
-impl Backend for Logged {
-    fn name(&self) -> &'static str {
-        self.docker.name()
-    }
-    fn clock(&self) -> Arc<dyn Clock> {
-        self.docker.clock()
-    }
-    fn addresses(&self) -> AddressBook {
-        self.docker.addresses()
-    }
-    async fn start(
-        &self,
-        nodes: &[NodeName],
-        cancel: &CancellationToken,
-    ) -> Result<(), BackendError> {
-        self.docker.start(nodes, cancel).await
-    }
-    async fn perform(
-        &self,
-        action: &Action,
-        limits: Limits,
-        cancel: &CancellationToken,
-    ) -> Result<Output, BackendError> {
-        self.docker.perform(action, limits, cancel).await
-    }
-    fn explain(&self, action: &Action) -> String {
-        self.docker.explain(action)
-    }
-    async fn nodes(&self) -> Result<Vec<NodeState>, BackendError> {
-        self.docker.nodes().await
-    }
-    async fn log(&self, node: &NodeName, lines: usize) -> Result<String, BackendError> {
-        self.docker.log(node, lines).await
-    }
-    async fn remove(&self) -> Result<(), BackendError> {
-        for address in self.addresses().iter() {
+impl LastLook for Logs {
+    type Seen = BTreeMap<NodeName, String>;
+
+    async fn look(&self, docker: &Docker) -> BTreeMap<NodeName, String> {
+        let mut logs = BTreeMap::new();
+        for address in docker.addresses().iter() {
             // A node that was never started has none.
-            if let Ok(log) = self.docker.log(&address.name, 10_000).await {
-                self.logs
-                    .lock()
-                    .expect("no panic")
-                    .insert(address.name.clone(), log);
+            if let Ok(log) = docker.log(&address.name, 10_000).await {
+                logs.insert(address.name.clone(), log);
             }
         }
-        self.docker.remove().await
+        logs
     }
 }
 

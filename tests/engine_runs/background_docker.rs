@@ -4,16 +4,15 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use labrunner::backend::{Backend, BackendError, Clock, Docker, DockerOptions, NodeState};
+use labrunner::backend::{Backend, Docker, DockerOptions};
 use labrunner::cluster::NodeName;
 use labrunner::engine::event::{Event, Stamped};
 use labrunner::engine::{Ending, Events, Interrupt};
-use labrunner::lab::action::{Action, Limits, Output};
-use labrunner::resp::{AddressBook, Client};
-use tokio_util::sync::CancellationToken;
+use labrunner::lab::action::Output;
+use labrunner::resp::Client;
 
 use crate::docker;
+use crate::last_look::{LastLook, LookedAt};
 use crate::servers::eventually;
 use crate::story::{LONG, in_order, lab, loaded};
 use crate::support;
@@ -29,11 +28,9 @@ async fn turn(test: &str) -> Option<tokio::sync::MutexGuard<'static, ()>> {
     }
 }
 
-/// An environment of containers that looks around just before it is removed.
-struct Observed {
-    docker: Docker,
+/// Looks for what is still at work. What is left of the run after a panic goes with it.
+struct AtWork {
     run: String,
-    at_the_end: Mutex<Option<AtTheEnd>>,
     _folder: tempfile::TempDir,
 }
 
@@ -48,7 +45,7 @@ struct AtTheEnd {
     blocked: bool,
 }
 
-impl Drop for Observed {
+impl Drop for AtWork {
     fn drop(&mut self) {
         // After a panic nobody awaits anything any more, but the docker client works.
         if std::thread::panicking() {
@@ -57,39 +54,43 @@ impl Drop for Observed {
     }
 }
 
-impl Observed {
-    async fn prepare(test: &str) -> Arc<Observed> {
-        let run = format!("bg-{test}-{}", std::process::id());
-        let folder = tempfile::tempdir().unwrap();
-        let options = DockerOptions {
-            run: run.clone(),
-            image: std::env::var("LAB_REDIS_IMAGE").ok(),
-            state_dir: folder.path().to_owned(),
-            ..DockerOptions::default()
-        };
-        Arc::new(Observed {
-            docker: Docker::prepare(options).await.unwrap(),
-            run,
-            at_the_end: Mutex::default(),
-            _folder: folder,
-        })
-    }
+async fn prepare(test: &str) -> Arc<LookedAt<AtWork>> {
+    let run = format!("bg-{test}-{}", std::process::id());
+    let folder = tempfile::tempdir().unwrap();
+    let options = DockerOptions {
+        run: run.clone(),
+        image: std::env::var("LAB_REDIS_IMAGE").ok(),
+        state_dir: folder.path().to_owned(),
+        ..DockerOptions::default()
+    };
+    let docker = Docker::prepare(options).await.unwrap();
+    let by = AtWork {
+        run,
+        _folder: folder,
+    };
+    Arc::new(LookedAt::new(docker, by))
+}
 
-    async fn blocked(&self) -> bool {
-        let book = self.docker.addresses();
-        let address = book.get(&NodeName::new("redis-1")).unwrap();
-        let client = Client::new(address.clone(), Duration::from_secs(5));
-        let info = client.call(&["INFO", "clients"]).await.unwrap();
-        !info.as_text().unwrap().contains("blocked_clients:0")
-    }
+impl LastLook for AtWork {
+    type Seen = AtTheEnd;
 
-    async fn look(&self) -> AtTheEnd {
+    async fn look(&self, docker: &Docker) -> AtTheEnd {
+        let info = clients_of_redis_1(docker).await;
         AtTheEnd {
             clients: docker_clients(&self.run),
             calls: calls_in_toolboxes(&self.run),
-            blocked: self.blocked().await,
+            blocked: !info.unwrap().contains("blocked_clients:0"),
         }
     }
+}
+
+/// What redis-1 says of its clients.
+async fn clients_of_redis_1(docker: &Docker) -> Option<String> {
+    let book = docker.addresses();
+    let address = book.get(&NodeName::new("redis-1")).unwrap();
+    let client = Client::new(address.clone(), Duration::from_secs(5));
+    let info = client.call(&["INFO", "clients"]).await.ok()?;
+    Some(info.as_text()?.into_owned())
 }
 
 /// Processes of this machine that run `docker exec` in this run's containers.
@@ -118,59 +119,9 @@ fn calls_in_toolboxes(run: &str) -> Vec<String> {
     programs.into_iter().filter(is_call).collect()
 }
 
-#[async_trait]
-impl Backend for Observed {
-    fn name(&self) -> &'static str {
-        self.docker.name()
-    }
-
-    fn clock(&self) -> Arc<dyn Clock> {
-        self.docker.clock()
-    }
-
-    fn addresses(&self) -> AddressBook {
-        self.docker.addresses()
-    }
-
-    async fn start(
-        &self,
-        nodes: &[NodeName],
-        cancel: &CancellationToken,
-    ) -> Result<(), BackendError> {
-        self.docker.start(nodes, cancel).await
-    }
-
-    async fn perform(
-        &self,
-        action: &Action,
-        limits: Limits,
-        cancel: &CancellationToken,
-    ) -> Result<Output, BackendError> {
-        self.docker.perform(action, limits, cancel).await
-    }
-
-    fn explain(&self, action: &Action) -> String {
-        self.docker.explain(action)
-    }
-
-    async fn nodes(&self) -> Result<Vec<NodeState>, BackendError> {
-        self.docker.nodes().await
-    }
-
-    async fn log(&self, node: &NodeName, lines: usize) -> Result<String, BackendError> {
-        self.docker.log(node, lines).await
-    }
-
-    async fn remove(&self) -> Result<(), BackendError> {
-        let seen = self.look().await;
-        *self.at_the_end.lock().unwrap() = Some(seen);
-        self.docker.remove().await
-    }
-}
-
 /// A lab that is being run in containers.
 struct Run {
-    environment: Arc<Observed>,
+    environment: Arc<LookedAt<AtWork>>,
     interrupt: Interrupt,
     told: Arc<Mutex<Vec<Stamped>>>,
     running: tokio::task::JoinHandle<labrunner::engine::LabResult>,
@@ -181,7 +132,7 @@ async fn begin(test: &str, steps: &str) -> Run {
 }
 
 async fn begin_with(test: &str, given: &str, steps: &str) -> Run {
-    let environment = Observed::prepare(test).await;
+    let environment = prepare(test).await;
     let lab = loaded(&lab(given, steps));
     let told: Arc<Mutex<Vec<Stamped>>> = Arc::default();
     let events = Events::new(Box::new({
@@ -208,11 +159,8 @@ impl Run {
     /// Waits until redis-1 keeps a client waiting: the command in the background is really at work.
     async fn is_blocked(&self) {
         eventually("a client that waits", LONG, async || {
-            let book = self.environment.docker.addresses();
-            let address = book.get(&NodeName::new("redis-1")).unwrap();
-            let client = Client::new(address.clone(), Duration::from_secs(5));
-            let info = client.call(&["INFO", "clients"]).await.ok()?;
-            info.as_text()?.contains("blocked_clients:1").then_some(())
+            let info = clients_of_redis_1(&self.environment.docker).await?;
+            info.contains("blocked_clients:1").then_some(())
         })
         .await;
     }
@@ -223,9 +171,9 @@ impl Run {
         let result = result.unwrap().unwrap();
         let events = self.told.lock().unwrap().clone();
         in_order(&events, result);
-        let left = docker::left_of(&self.environment.run);
+        let left = docker::left_of(&self.environment.by.run);
         assert_eq!(left, [] as [&str; 0]);
-        let seen = self.environment.at_the_end.lock().unwrap().take().unwrap();
+        let seen = self.environment.take_seen().unwrap();
         (result.ending, events, seen)
     }
 }

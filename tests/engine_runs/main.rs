@@ -3,6 +3,8 @@
 
 #[path = "../engine/mod.rs"]
 mod docker;
+#[path = "../last_look/mod.rs"]
+mod last_look;
 #[path = "../servers/mod.rs"]
 mod servers;
 #[path = "../support/mod.rs"]

@@ -4,14 +4,14 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::book::gate::{self, Commands, Gate};
-use crate::book::serve::{self, Told};
-use crate::book::{Guide, drive, supports};
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use mdbook_preprocessor::Preprocessor;
 
 use super::exit_code::Exit;
 use super::output::{complain, complain_with_help, count, say};
+use crate::book::gate::{self, Commands, Gate};
+use crate::book::serve::{self, Told};
+use crate::book::{Guide, drive, supports};
 
 #[derive(Debug, Args)]
 #[command(

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::backend::docker::clean::{COURSE, CleanReport, clean, clean_runs};
-use crate::backend::docker::is_installed;
-use crate::backend::postgres::left;
-use crate::backend::standing::{self, Standing};
 use clap::Args;
 
 use super::exit_code::Exit;
 use super::output::{Output, count, say};
 use super::runtime;
+use crate::backend::docker::clean::{COURSE, CleanReport, clean, clean_runs};
+use crate::backend::docker::is_installed;
+use crate::backend::postgres::left;
+use crate::backend::standing::{self, Standing};
 
 #[derive(Debug, Args)]
 pub struct Arguments {

@@ -3,10 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::backend::BackendError;
-use crate::backend::standing::{self, EnvironmentLock};
-use crate::lab::action::{Action, Limits, Output};
-use crate::lab::line::{Line, Task};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +10,10 @@ use super::exit_code::Exit;
 use super::options::Handle;
 use super::output::{complain, complain_with_help, say};
 use super::{runtime, signals, tell};
+use crate::backend::BackendError;
+use crate::backend::standing::{self, EnvironmentLock};
+use crate::lab::action::{Action, Limits, Output};
+use crate::lab::line::{Line, Task};
 
 /// To start or stop a few nodes takes seconds.
 const LIMITS: Limits = Limits {

@@ -1,14 +1,14 @@
 //! `labrunner down`
 
-use crate::backend::BackendError;
-use crate::backend::docker::course::CourseRemains;
-use crate::backend::standing::{self, EnvironmentLock};
 use clap::Args;
 
 use super::exit_code::Exit;
 use super::options::Handle;
 use super::output::{count, say};
 use super::{runtime, tell};
+use crate::backend::BackendError;
+use crate::backend::docker::course::CourseRemains;
+use crate::backend::standing::{self, EnvironmentLock};
 
 const EXAMPLES: &str = "\
 Everything that `labrunner up` made is removed, with the nodes that were added to it by hand, their

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::lab::fault::nearest;
 use glob::{MatchOptions, Pattern};
+
+use crate::lab::fault::nearest;
 
 /// As a shell does it: a star stops at a slash, and passes over names that begin with a dot.
 const AS_A_SHELL: MatchOptions = MatchOptions {

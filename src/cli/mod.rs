@@ -23,12 +23,12 @@ mod wrong_call;
 
 use std::process::ExitCode;
 
-use crate::backend::BackendError;
-use crate::report::ColourChoice;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-
 use exit_code::Exit;
 use output::{Output, complain_with_help};
+
+use crate::backend::BackendError;
+use crate::report::ColourChoice;
 
 /// Runs course labs on Redis Cluster, and proves what they teach
 ///

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::backend::Choice;
 use clap::{Args, ValueEnum};
+
+use crate::backend::Choice;
 
 /// The variable that names an image.
 const IMAGE: &str = "LAB_REDIS_IMAGE";

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use crate::report::{ColourChoice, Style};
+use crate::report::{ColourChoice, Style, Terminal, Verbosity};
 
 /// The surroundings that the process was started in, looked at once.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +31,16 @@ impl Output {
             error_style: Style::decide(choice, error, &variable),
             live: Style::can_redraw(out, &variable),
             width: if out { usize::from(columns) } else { 100 },
+        }
+    }
+
+    /// Shows on standard output what happens, in place where that can be.
+    pub fn terminal(self, verbosity: Verbosity) -> Terminal {
+        if self.live {
+            let out = console::Term::buffered_stdout();
+            Terminal::live(out, verbosity, self.style, self.width)
+        } else {
+            Terminal::new(std::io::stdout(), verbosity, self.style, self.width)
         }
     }
 }

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::process::ExitCode;
 
-use crate::redis_cli::{Surroundings, run as run_call};
 use clap::Args;
+
+use crate::redis_cli::{Surroundings, run as run_call};
 
 /// Everything is redis-cli's: its options are read by the room `redis_cli`, as redis-cli reads them.
 #[derive(Debug, Args)]

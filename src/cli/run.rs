@@ -7,12 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::backend::{Backend, BackendError, Choice, DockerOptions, SimOptions, for_run};
-use crate::engine::event::Event;
-use crate::engine::{self, Events, Interrupt, Maker, Manner};
-use crate::lab::Lab;
-use crate::report::recording::{Recorded, Recorder};
-use crate::report::{Journal, Reporter, Reporters, Terminal, Verbosity};
 use async_trait::async_trait;
 use clap::Args;
 
@@ -21,6 +15,12 @@ use super::faults::load_all;
 use super::options::Nodes;
 use super::output::{Output, complain_with_help, say};
 use super::{runtime, signals};
+use crate::backend::{Backend, BackendError, Choice, DockerOptions, SimOptions, for_run};
+use crate::engine::event::Event;
+use crate::engine::{self, Events, Interrupt, Maker, Manner};
+use crate::lab::Lab;
+use crate::report::recording::{Recorded, Recorder};
+use crate::report::{Journal, Reporter, Reporters, Verbosity};
 
 /// Journals of earlier runs that are kept.
 const JOURNALS_KEPT: usize = 50;
@@ -397,16 +397,7 @@ fn reporters(
     };
     let journal = Journal::new(file);
     let fate = journal.fate();
-    let terminal = if output.live {
-        Terminal::live(
-            console::Term::buffered_stdout(),
-            verbosity,
-            output.style,
-            output.width,
-        )
-    } else {
-        Terminal::new(std::io::stdout(), verbosity, output.style, output.width)
-    };
+    let terminal = output.terminal(verbosity);
     let terminal = terminal.with_journal(path.display().to_string(), fate);
     let mut reporters = Reporters(vec![Box::new(journal), Box::new(terminal)]);
     reporters

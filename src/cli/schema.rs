@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use crate::lab::{reference, schema};
 use clap::Args;
 
 use super::exit_code::Exit;
 use super::output::complain_with_help;
+use crate::lab::{reference, schema};
 
 #[derive(Debug, Args)]
 pub struct Arguments {

@@ -1,10 +1,10 @@
 //! Signals that ask the command to end.
 
-use crate::engine::Interrupt;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit_code::Exit;
 use super::output::complain;
+use crate::engine::Interrupt;
 
 /// Calls `wished` each time that somebody wishes the command to end: Ctrl-C, a polite kill and a closed terminal all do.
 pub async fn each(wished: impl FnMut()) {

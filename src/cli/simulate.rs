@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::backend::sim::course::serve;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::exit_code::Exit;
 use super::{runtime, signals, tell};
+use crate::backend::sim::course::serve;
 
 #[derive(Debug, Args)]
 pub struct Arguments {

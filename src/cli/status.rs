@@ -1,9 +1,5 @@
 //! `labrunner status`
 
-use crate::backend::BackendError;
-use crate::backend::standing::none;
-use crate::engine::standing::{State, Survey, survey};
-use crate::report;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -11,6 +7,10 @@ use super::exit_code::Exit;
 use super::options::Handle;
 use super::output::{Output, complain, say};
 use super::{runtime, tell};
+use crate::backend::BackendError;
+use crate::backend::standing::none;
+use crate::engine::standing::{State, Survey, survey};
+use crate::report;
 
 const EXAMPLES: &str = "\
 Exit codes:

@@ -4,12 +4,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::backend::Choice;
-use crate::engine::event::{Event, Stamped};
-use crate::engine::standing::{self, How, NotUp, State, Up, UpOptions};
-use crate::engine::{Events, Interrupt};
-use crate::lab::Lab;
-use crate::report::{self, Journal, Reporter, Terminal, Verbosity};
 use clap::Args;
 
 use super::exit_code::Exit;
@@ -17,6 +11,12 @@ use super::faults::load_all;
 use super::options::{Handle, Nodes};
 use super::output::{Output, complain, complain_with_help, say};
 use super::{runtime, signals, tell};
+use crate::backend::Choice;
+use crate::engine::event::{Event, Stamped};
+use crate::engine::standing::{self, How, NotUp, State, Up, UpOptions};
+use crate::engine::{Events, Interrupt};
+use crate::lab::Lab;
+use crate::report::{self, Journal, Reporter, Terminal, Verbosity};
 
 const EXAMPLES: &str = "\
 The containers have the course's names (redis-1 to redis-8, toolbox), addresses (172.30.0.11 to
@@ -177,16 +177,7 @@ fn terminal(arguments: &Arguments, output: Output) -> Terminal {
         true => Verbosity::Verbose,
         false => Verbosity::Normal,
     };
-    if output.live {
-        Terminal::live(
-            console::Term::buffered_stdout(),
-            verbosity,
-            output.style,
-            output.width,
-        )
-    } else {
-        Terminal::new(std::io::stdout(), verbosity, output.style, output.width)
-    }
+    output.terminal(verbosity)
 }
 
 /// The journal has everything; the terminal shows what happens, as long as it is there, and leaves the last word to this command.

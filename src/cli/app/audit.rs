@@ -3,14 +3,14 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use crate::app::audit::{Audit, Claims};
-use crate::app::{AppError, Settings, Store};
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::events::One;
 use super::exit;
 use super::said::Said;
+use crate::app::audit::{Audit, Claims};
+use crate::app::{AppError, Settings, Store};
 
 #[derive(Debug, Args)]
 pub struct Arguments {

@@ -1,13 +1,5 @@
 //! Paying for a hold, and all of a reservation in one.
 
-use crate::app::flow::{Flow, Paid, Sold};
-use crate::app::ledger::Ledger;
-use crate::app::patterns::CacheAside;
-use crate::app::patterns::cache_aside::Ages;
-use crate::app::payment::{Manner, TestGateway};
-use crate::app::request::{Reserve, Settle, User, Wanted};
-use crate::app::settings::duration;
-use crate::app::{AppError, Refusal, Seat, Settings, Store};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -16,6 +8,14 @@ use super::events::count;
 use super::pattern;
 use super::said::Said;
 use super::{exit, seats};
+use crate::app::flow::{Flow, Paid, Sold};
+use crate::app::ledger::Ledger;
+use crate::app::patterns::CacheAside;
+use crate::app::patterns::cache_aside::Ages;
+use crate::app::payment::{Manner, TestGateway};
+use crate::app::request::{Reserve, Settle, User, Wanted};
+use crate::app::settings::duration;
+use crate::app::{AppError, Refusal, Seat, Settings, Store};
 
 /// How the gateway behaves, which is built in and moves no money.
 #[derive(Debug, Args)]

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use crate::app::settings::{address_map, duration, endpoints};
 use crate::app::{AppError, Settings};
-use clap::Args;
 
 /// Where `labrunner up` leaves the settings for its environment.
 const LEFT_BY_UP: &str = ".labrunner/app.toml";

@@ -1,14 +1,14 @@
 //! The ledger: its schema, what is in it, what Redis has not been told, and what was sold.
 
-use crate::app::ledger::schema::{self, Step, StepState};
-use crate::app::ledger::{Ledger, LedgerSettings};
-use crate::app::patterns::WriteThrough;
-use crate::app::{AppError, EventId, Settings, Store};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::exit;
 use super::said::Said;
+use crate::app::ledger::schema::{self, Step, StepState};
+use crate::app::ledger::{Ledger, LedgerSettings};
+use crate::app::patterns::WriteThrough;
+use crate::app::{AppError, EventId, Settings, Store};
 
 /// Entries of the history that are shown.
 const HISTORY: u32 = 20;

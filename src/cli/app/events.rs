@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::pattern;
+use super::said::Said;
 use crate::app::answer::{Availability, Created, ReservationState};
 use crate::app::patterns::WriteThrough;
 use crate::app::patterns::cache_aside::Ages;
@@ -9,11 +14,6 @@ use crate::app::request::{CreateEvent, OperationId};
 use crate::app::settings::duration;
 use crate::app::{AppError, EventId, Pattern, Seat, Settings, Store};
 use crate::cluster::SlotSet;
-use clap::Args;
-use serde_json::{Value, json};
-
-use super::pattern;
-use super::said::Said;
 
 /// The longest that a reader may wait before it fills the cache.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);

@@ -1,12 +1,12 @@
 //! Rate limits and locks, by themselves.
 
-use crate::app::request::{LockName, OperationId, User};
-use crate::app::settings::duration;
-use crate::app::{AppError, Settings, Store};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::said::Said;
+use crate::app::request::{LockName, OperationId, User};
+use crate::app::settings::duration;
+use crate::app::{AppError, Settings, Store};
 
 /// Ask whether a user may do one more thing, by the limit of --rate-limit
 #[derive(Debug, Args)]

@@ -7,6 +7,12 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
+use tokio::io::AsyncWriteExt;
+use tokio_util::sync::CancellationToken;
+
+use super::exit;
+use super::said::Said;
 use crate::app::audit::Audit;
 use crate::app::load_test::{
     self, Answered, AuditCounts, AuditVerdict, HOLD, LoadReport, LoopReport, Plan, Redirects,
@@ -15,14 +21,8 @@ use crate::app::load_test::{
 use crate::app::request::CreateEvent;
 use crate::app::settings::duration;
 use crate::app::{AppError, EventId, Settings, Store};
-use crate::load::Recorder;
-use clap::Args;
-use tokio::io::AsyncWriteExt;
-use tokio_util::sync::CancellationToken;
-
-use super::exit;
-use super::said::Said;
 use crate::cli::output::Output;
+use crate::load::Recorder;
 
 /// Have many users ask for seats at once, and see whether all is right afterwards
 ///

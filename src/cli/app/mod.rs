@@ -18,9 +18,10 @@ mod worker;
 
 use std::process::ExitCode;
 
-use crate::app::{AppError, Pattern, Store};
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
+
+use crate::app::{AppError, Pattern, Store};
 
 pub use self::exit::TABLE as EXIT_CODES;
 

@@ -1,12 +1,12 @@
 //! Which pattern a command follows, and what it needs for that.
 
-use crate::app::patterns::cache_aside::{Ages, Counts, Source};
-use crate::app::patterns::{CacheAside, Pattern, WriteThrough};
-use crate::app::{AppError, EventId, Ledger, Refusal, Settings, Store};
 use serde_json::{Value, json};
 
 use super::database::settings_of;
 use super::said::Said;
+use crate::app::patterns::cache_aside::{Ages, Counts, Source};
+use crate::app::patterns::{CacheAside, Pattern, WriteThrough};
+use crate::app::{AppError, EventId, Ledger, Refusal, Settings, Store};
 
 /// The pattern of a change: what was said, or else write-through where a database is named.
 ///

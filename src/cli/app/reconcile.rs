@@ -2,12 +2,6 @@
 
 use std::time::Duration;
 
-use crate::app::ledger::Ledger;
-use crate::app::patterns::Reconcile;
-use crate::app::patterns::reconcile::{Asked, Outcome, Report, every};
-use crate::app::rebuild::rebuild;
-use crate::app::settings::duration;
-use crate::app::{AppError, EventId, Refusal, Settings, Store};
 use clap::Args;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -17,6 +11,12 @@ use super::database::settings_of;
 use super::exit;
 use super::said::{self, Said};
 use super::worker::events;
+use crate::app::ledger::Ledger;
+use crate::app::patterns::Reconcile;
+use crate::app::patterns::reconcile::{Asked, Outcome, Report, every};
+use crate::app::rebuild::rebuild;
+use crate::app::settings::duration;
+use crate::app::{AppError, EventId, Refusal, Settings, Store};
 
 /// Lines of differences that are shown; all are in the ledger, and with --json.
 const SHOWN: usize = 50;

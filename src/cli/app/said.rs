@@ -1,9 +1,9 @@
 //! An answer, for people and for programs.
 
-use crate::app::AppError;
 use serde_json::{Value, json};
 
 use super::exit;
+use crate::app::AppError;
 use crate::cli::output::{complain_with_help, say};
 
 /// What a command has to say.

@@ -1,16 +1,16 @@
 //! Seats: holding them, selling them, giving them back.
 
-use crate::app::answer::{Cancelled, Confirmed};
-use crate::app::patterns::WriteThrough;
-use crate::app::request::{self, DEFAULT_HOLD, OperationId, Wanted};
-use crate::app::settings::duration;
-use crate::app::{AppError, Pattern, Seat, Settings, Store};
 use clap::Args;
 use serde_json::json;
 
 use super::events::count;
 use super::pattern;
 use super::said::Said;
+use crate::app::answer::{Cancelled, Confirmed};
+use crate::app::patterns::WriteThrough;
+use crate::app::request::{self, DEFAULT_HOLD, OperationId, Wanted};
+use crate::app::settings::duration;
+use crate::app::{AppError, Pattern, Seat, Settings, Store};
 
 /// Hold seats for a user: all that are asked for, or none
 ///

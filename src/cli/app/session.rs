@@ -1,11 +1,11 @@
 //! Sessions.
 
-use crate::app::settings::duration;
-use crate::app::{AppError, Session, Settings, Store};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::said::Said;
+use crate::app::settings::duration;
+use crate::app::{AppError, Session, Settings, Store};
 
 #[derive(Debug, Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::app::settings::duration;
-use crate::app::{AppError, Settings, Store};
 use clap::Args;
 use tokio::time::{Instant, sleep_until};
 
 use super::events::{One, counted, counts};
 use super::said::Said;
+use crate::app::settings::duration;
+use crate::app::{AppError, Settings, Store};
 use crate::cli::output::{Output, say};
 
 #[derive(Debug, Args)]

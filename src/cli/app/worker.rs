@@ -1,5 +1,12 @@
 //! The worker, and how far the streams are.
 
+use clap::Args;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::database::settings_of;
+use super::exit;
+use super::said::Said;
 use crate::app::flow::Flow;
 use crate::app::ledger::Ledger;
 use crate::app::patterns::event_driven::Options;
@@ -8,13 +15,6 @@ use crate::app::request::User;
 use crate::app::settings::duration;
 use crate::app::worker::{StreamState, Tally, Until, Worker, status};
 use crate::app::{AppError, EventId, Settings, Store};
-use clap::Args;
-use serde_json::json;
-use tokio_util::sync::CancellationToken;
-
-use super::database::settings_of;
-use super::exit;
-use super::said::Said;
 
 /// Bring what happened in Redis into the ledger, and tell Redis what the ledger has decided
 ///

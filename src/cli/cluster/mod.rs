@@ -7,6 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::{Args, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use super::exit_code::Exit;
+use super::output::{Output, complain};
+use super::{runtime, signals, tell};
 use crate::backend::standing::{self, EnvironmentLock};
 use crate::backend::{Backend, BackendError};
 use crate::cluster::NodeName;
@@ -14,12 +20,6 @@ use crate::lab::action::Limits;
 use crate::lab::environment::CourseNode;
 use crate::lab::target::{DEFAULT_SEATS, DEFAULT_USERS, MOST_SEATS, MOST_USERS, Target};
 use crate::targets::{self, Told};
-use clap::{Args, Subcommand};
-use tokio_util::sync::CancellationToken;
-
-use super::exit_code::Exit;
-use super::output::{Output, complain};
-use super::{runtime, signals, tell};
 
 /// Nothing that ends by itself takes this long: moving all slots of a full cluster takes some minutes.
 const LIMITS: Limits = Limits {

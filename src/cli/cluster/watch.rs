@@ -4,15 +4,15 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backend::{Backend, BackendError};
-use crate::observe::picture::{Canvas, Picture};
-use crate::report::{Redraw, Style, picture};
-use crate::targets::{Sight, heading, watch};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::super::exit_code::Exit;
 use super::super::output::Output;
+use crate::backend::{Backend, BackendError};
+use crate::observe::picture::{Canvas, Picture};
+use crate::report::{Redraw, Style, picture};
+use crate::targets::{Sight, heading, watch};
 
 #[derive(Debug, Args)]
 pub struct Arguments {

@@ -16,7 +16,7 @@ pub struct Watcher {
     pub(super) delay: u64,
     pub(super) validity: u64,
     pub(super) replica_migration: bool,
-    /// An operator or a client has sent a command since it was looked last.
+    /// An operator or a client has sent a command since the last look: what changed may be by his word.
     pub commanded: bool,
     pub nodes: Vec<Seen>,
     /// When it has looked last.
@@ -323,7 +323,8 @@ impl Watcher {
         }
     }
 
-    /// What an operator takes from a master makes it nobody's replica. Without replica migration only who has lost all its slots to one and the same claim follows (`clusterUpdateSlotsConfigWith`).
+    /// Masters that have lost their last slots to the claims of others. Of what an operator takes away nothing follows; and without replica migration only who has lost all its slots to one and the same
+    /// claim follows (`clusterUpdateSlotsConfigWith`): neither is judged.
     fn deposed(&mut self, before: &[Seen]) {
         if std::mem::take(&mut self.commanded) || !self.replica_migration {
             return;

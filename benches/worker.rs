@@ -14,6 +14,7 @@ mod servers;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::io::Read;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +47,35 @@ const SEATS: u32 = 20_000;
 const HOLD: Duration = Duration::from_secs(3600);
 /// For what ends by itself.
 const LONG: Duration = Duration::from_secs(120);
+
+/// The application's own worker, as a process of its own, which ends with this.
+struct Process(Child);
+
+impl Process {
+    /// One that has ended by itself says why.
+    fn must_work(&mut self) {
+        let Some(status) = self.0.try_wait().expect("a process") else {
+            return;
+        };
+        let mut said = String::new();
+        if let Some(stderr) = &mut self.0.stderr {
+            stderr.read_to_string(&mut said).expect("what it said");
+        }
+        panic!("a worker has ended, {status}: {said}");
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().expect("a process to kill");
+        self.0.wait().expect("its end");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 struct Stage {
     servers: Servers,
@@ -262,8 +292,7 @@ impl Stage {
         drained.expect("a tally")
     }
 
-    /// The application's own worker, as a process of its own.
-    fn process(&self) -> Child {
+    fn process(&self) -> Process {
         let nodes: Vec<String> = self.nodes.iter().map(ToString::to_string).collect();
         let map: Vec<String> = self
             .store
@@ -272,7 +301,7 @@ impl Stage {
             .iter()
             .map(|(announced, reachable)| format!("{announced}={reachable}"))
             .collect();
-        Command::new(env!("CARGO_BIN_EXE_app"))
+        let process = Command::new(env!("CARGO_BIN_EXE_app"))
             .args(["worker", "--batch", "20"])
             .env("APP_NODES", nodes.join(","))
             .env("APP_MAP", map.join(","))
@@ -280,9 +309,9 @@ impl Stage {
             .env("DATABASE_URL", self.database.socket_url("postgres"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a process")
+            .stderr(Stdio::piped())
+            .spawn();
+        Process(process.expect("a process"))
     }
 
     /// Load, under which workers are killed and masters fail over.
@@ -308,14 +337,14 @@ impl Stage {
             let seen = self.applied().await;
             let until = Instant::now() + LONG;
             while self.applied().await == seen {
+                workers.iter_mut().for_each(Process::must_work);
                 assert!(Instant::now() < until, "nothing is applied any more");
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             let pause = rand::rng().random_range(0..60);
             tokio::time::sleep(Duration::from_millis(pause)).await;
             let worker = &mut workers[kill % 2];
-            worker.kill().expect("a process to kill");
-            worker.wait().expect("its end");
+            worker.kill();
             *worker = self.process();
         }
         for failover in 0..failovers {
@@ -348,10 +377,7 @@ impl Stage {
         ends.store(true, Ordering::Relaxed);
         let sold: usize = load.await.expect("the load ends");
         println!("{sold} sales under it");
-        for worker in &mut workers {
-            worker.kill().expect("a process to kill");
-            worker.wait().expect("its end");
-        }
+        drop(workers);
         // What a killed worker had is taken for a living one's until it has not been heard of for a while.
         let until = Instant::now() + LONG;
         loop {

@@ -73,7 +73,8 @@ pub struct Settings {
     pub read_from: ReadFrom,
     /// How long one request is tried, with all its attempts.
     pub deadline: Duration,
-    /// How long one attempt may take. A node that hangs costs this much each time.
+    /// How long one attempt may take. A node that hangs costs this much each time. A request for which that was not enough three times has more from then on, so that
+    /// what is large comes to its end at a busy node, too.
     pub attempt: Duration,
     /// How many requests may be under way at each master at a time. With no bound, the client can stay wedged after a failover.
     pub in_flight: usize,

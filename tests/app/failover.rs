@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{cluster, settings};
+use super::{cluster, cluster_of, settings};
 use crate::servers;
 use labrunner::app::answer::Held;
 use labrunner::app::request::{CreateEvent, OperationId, Reserve, Wanted};
@@ -99,6 +99,51 @@ async fn a_node_that_has_forgotten_the_scripts_gets_them_again() {
         store.reserve(&reserve(&event, &operation)).await.unwrap();
     }
     assert_eq!(store.availability(&event).await.unwrap().free, 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_while_all_nodes_hang_is_connected_when_they_answer() {
+    if !servers::available("who_comes_while_all_nodes_hang_is_connected_when_they_answer") {
+        return;
+    }
+    // Nobody is taken for failed meanwhile.
+    let mut servers = cluster_of(Duration::from_secs(60)).await;
+    let nodes = ["redis-1", "redis-2", "redis-3", "redis-4"];
+    for node in nodes {
+        servers.signal(node, "STOP");
+    }
+    let store = tokio::spawn(Store::connect(Settings {
+        // Each is asked for a second at most why no connection came about. So many are named that some are left to be asked when they answer again.
+        nodes: std::iter::repeat_n(settings(&servers).nodes, 3)
+            .flatten()
+            .collect(),
+        deadline: Duration::from_secs(30),
+        ..settings(&servers)
+    }));
+    // They hang for longer than one attempt may last, which is 3 s.
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    for node in nodes {
+        servers.signal(node, "CONT");
+    }
+    let store = store.await.unwrap().unwrap();
+    event(&store, 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_longer_than_an_attempt_gets_more_time() {
+    if !servers::available("what_takes_longer_than_an_attempt_gets_more_time") {
+        return;
+    }
+    let servers = cluster().await;
+    let store = Store::connect(Settings {
+        attempt: Duration::from_millis(5),
+        deadline: Duration::from_secs(60),
+        ..settings(&servers)
+    });
+    let store = store.await.unwrap();
+    // No node makes so many seats in so short a time.
+    let event = event(&store, 20_000).await;
+    assert_eq!(store.availability(&event).await.unwrap().free, 20_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,10 +30,15 @@ const LIMIT: Duration = Duration::from_secs(15);
 
 /// Three masters: redis-2, which has half of the slots, has a replica, and the other two are a majority without it.
 async fn cluster() -> Servers {
+    cluster_of(Duration::from_secs(2)).await
+}
+
+/// The same, with another time after which a silent node is taken for failed.
+async fn cluster_of(node_timeout: Duration) -> Servers {
     let servers = Servers::start(4);
     let name = |text: &str| NodeName::new(text);
     let shape = Shape {
-        node_timeout: Some(Duration::from_secs(2)),
+        node_timeout: Some(node_timeout),
         masters: [
             (name("redis-1"), "0-8191".parse().unwrap()),
             (name("redis-2"), "8192-16382".parse().unwrap()),

@@ -325,6 +325,39 @@ async fn what_may_be_tried_again_is_and_is_done_once() {
     sound(&database).await;
 }
 
+/// What takes longer than an attempt may is done all the same: the next attempt has more time, here as well as on the server.
+#[tokio::test]
+async fn what_takes_longer_than_an_attempt_gets_more_time() {
+    let Some((database, ledger)) = Database::ledger("what_takes_longer").await else {
+        return;
+    };
+    let event = event(&ledger, 2).await;
+    database
+        .connect()
+        .await
+        .execute(
+            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN PERFORM pg_sleep(1); RETURN new; END $$;
+             CREATE TRIGGER dawdle BEFORE INSERT ON reservations FOR EACH ROW EXECUTE FUNCTION dawdle()",
+        )
+        .await
+        .unwrap();
+    let hurried = LedgerSettings {
+        attempt: Duration::from_millis(500),
+        deadline: Duration::from_secs(60),
+        ..LedgerSettings::new(database.url())
+    };
+    let hurried = Ledger::connect(&hurried).await.unwrap();
+    for (user, seat) in [("ann", 0), ("ben", 1)] {
+        let entry = entry(&event, user, 1, &[seat]);
+        assert_eq!(
+            hurried.confirm(&entry).await.unwrap().version,
+            u64::from(seat) + 2
+        );
+    }
+    sound(&database).await;
+}
+
 /// Every try has an end, also where the server never has time.
 #[tokio::test]
 async fn the_deadline_ends_what_never_gets_better() {

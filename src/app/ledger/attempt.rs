@@ -7,12 +7,15 @@ use sqlx::pool::PoolConnection;
 use sqlx::{ConnectOptions, PgConnection, Postgres};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connection::Ledger;
+use super::connection::{LIMITS, Ledger, MARGIN, server_limit};
 use super::failure::{self, Failure};
 use crate::app::error::AppError;
 
 /// How long to wait before another attempt, the first time and at most; each time it is doubled, and a part of it is drawn.
 const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+
+/// How many times as long as the first one an attempt may take at most.
+const MOST_TIME: u32 = 8;
 
 /// How long it is looked why no connection was to be had.
 const LOOK: Duration = Duration::from_millis(300);
@@ -46,14 +49,22 @@ impl Ledger {
         let until = Instant::now() + deadline;
         let mut wait = WAITS.0;
         let mut unknown = false;
+        let mut longest = attempt;
         loop {
-            let limit = attempt.min(until.saturating_duration_since(Instant::now()));
+            let begun = Instant::now();
+            let limit = longest.min(until.saturating_duration_since(begun));
             let failure = match self.attempt(limit, &work).await {
                 Ok(done) => return Ok(done),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(failure) => failure,
             };
             unknown |= matches!(failure, Failure::Broken(_));
+            // What was called off for want of time is begun anew from its beginning. With no more time than before it would come to no end on a machine
+            // that is busy, and keep it busy.
+            let is_begun = !matches!(failure, Failure::NotBegun(_));
+            if is_begun && begun.elapsed() + MARGIN >= limit {
+                longest = (longest * 2).min(attempt * MOST_TIME);
+            }
             wait = (wait * 2).min(WAITS.1);
             let pause = wait.mul_f64(rand::random_range(0.5..1.0));
             if Instant::now() + pause >= until {
@@ -81,12 +92,38 @@ impl Ledger {
         };
         let desk = Desk::default();
         let left = limit.saturating_sub(begun.elapsed());
-        let done = timeout(left, work(desk.lend(connection))).await;
+        let is_longer = limit > self.patience.attempt;
+        let mut lent = desk.lend(connection);
+        let done = timeout(left, async {
+            if is_longer {
+                self.give_time(lent.get()?, limit).await?;
+            }
+            work(lent).await
+        });
+        let done = done.await;
         let done = done.unwrap_or_else(|_| Err(Failure::Broken("no answer in time".to_owned())));
-        if !done.as_ref().is_err_and(Failure::breaks_connection) {
+        // One whose limits are others than the pool's is used once.
+        if !is_longer && !done.as_ref().is_err_and(Failure::breaks_connection) {
             desk.release();
         }
         done
+    }
+
+    /// Has the server work for longer than the connection was made for.
+    async fn give_time(
+        &self,
+        connection: &mut PgConnection,
+        attempt: Duration,
+    ) -> Result<(), Failure> {
+        for name in LIMITS {
+            sqlx::query("SELECT set_config($1, $2, false)")
+                .bind(name)
+                .bind(server_limit(attempt))
+                .execute(&mut *connection)
+                .await
+                .map_err(self.broke())?;
+        }
+        Ok(())
     }
 
     /// Why no connection was to be had. The pool tries until its time is over, and does not say what it met.

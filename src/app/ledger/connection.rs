@@ -11,7 +11,20 @@ use super::attempt::Patience;
 use crate::app::error::AppError;
 
 /// How long the server works on one statement less than we wait for it, so that its own word comes before our patience ends.
-const MARGIN: Duration = Duration::from_millis(200);
+pub(super) const MARGIN: Duration = Duration::from_millis(200);
+
+/// The parameters of a connection that say for how long the server works on a statement, waits for a lock, and for us within a transaction.
+pub(super) const LIMITS: [&str; 3] = [
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+];
+
+/// What they are where an attempt may take this long: milliseconds.
+pub(super) fn server_limit(attempt: Duration) -> String {
+    let limit = attempt.saturating_sub(MARGIN).max(MARGIN);
+    limit.as_millis().to_string()
+}
 
 /// Where the ledger is, and how patient the application is with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +35,7 @@ pub struct LedgerSettings {
     pub connections: u32,
     /// How long one request is tried, with all its attempts.
     pub deadline: Duration,
-    /// How long one attempt may take.
+    /// How long one attempt may take. After one for which that was not enough the next has twice as long.
     pub attempt: Duration,
 }
 
@@ -56,14 +69,10 @@ impl LedgerSettings {
             })
         })?;
         self.read_files()?;
-        let limit = self.attempt.saturating_sub(MARGIN).max(MARGIN).as_millis();
+        let limit = server_limit(self.attempt);
         Ok(options
             .application_name("labrunner-app")
-            .options([
-                ("statement_timeout", limit.to_string()),
-                ("lock_timeout", limit.to_string()),
-                ("idle_in_transaction_session_timeout", limit.to_string()),
-            ])
+            .options(LIMITS.map(|name| (name, limit.as_str())))
             // A library does not log on its own account.
             .disable_statement_logging())
     }

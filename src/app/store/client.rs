@@ -7,15 +7,13 @@
 //! every change carries an operation id. A streak of failures makes a new client, which begins with what a node that answers says of
 //! the cluster.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::cluster::{ClusterClient, ClusterClientBuilder, NodeAddress};
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
-use redis::{Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::diagnose::diagnose;
@@ -23,7 +21,6 @@ use super::elsewhere::{Detours, Elsewhere};
 use super::failure::{Failure, sent_on};
 use super::lanes::{Lane, Lanes};
 use super::link::{Connections, Link};
-use super::read_routing::Reads;
 use crate::app::error::AppError;
 use crate::app::settings::{ReadFrom, Settings};
 use crate::cluster::{Endpoint, Slot, SlotTable};
@@ -31,10 +28,8 @@ use crate::resp::reply;
 
 /// Attempts in a row that came to nothing before a new client is made.
 const STREAK: u32 = 3;
-/// How long a new client may take to come about.
-const BUILD_TIME: Duration = Duration::from_secs(3);
-/// How long connecting to one node may take. A node that hangs is met by every new client, so this is also what each one waits.
-const CONNECT_TIME: Duration = Duration::from_millis(400);
+/// The longest that an attempt may take which was given more time than others: as long as a node needs that is busy, for all that it has of one event.
+const LONGEST: Duration = Duration::from_secs(8);
 /// Pauses between attempts: the first, and the longest. After a promotion, no longer than this passes until the next attempt.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 /// The longest while a slot moves: what moves it may soon begin again with the next, and the time between is short.
@@ -80,17 +75,30 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Connects to the cluster.
+    /// Connects to the cluster. Where a node answers and no connection came about all the same, on a machine that is busy or while a master fails
+    /// over, it is tried again until the deadline.
     ///
     /// # Errors
     /// Why that is not possible, found out by asking each node that was named.
     pub async fn connect(settings: Settings) -> Result<Arc<Self>, AppError> {
         settings.check()?;
-        let seeds = settings.nodes.clone();
-        let connections = match build(&settings, &seeds).await {
-            Ok(connections) => connections,
-            Err(failure) => return Err(diagnose(&settings, &failure).await),
-        };
+        let deadline = Instant::now() + settings.deadline;
+        loop {
+            let failure = match Client::attempt_to_connect(&settings).await {
+                Ok(client) => return Ok(client),
+                Err(failure) => failure,
+            };
+            let found = diagnose(&settings, &failure).await;
+            let wait = jittered(PAUSES.1);
+            if !found.may_pass || Instant::now() + wait >= deadline {
+                return Err(found.error);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt_to_connect(settings: &Settings) -> Result<Arc<Self>, Failure> {
+        let connections = Connections::make(settings, &settings.nodes).await?;
         let client = Arc::new(Client {
             lanes: Lanes::new(settings.in_flight),
             detours: Detours::default(),
@@ -98,15 +106,15 @@ impl Client {
             table_from: Mutex::new(Instant::now()),
             made_with: Mutex::default(),
             counts: Counts::default(),
-            settings,
+            settings: settings.clone(),
         });
         client.learn_slots(&client.link).await;
         *lock(&client.made_with) = client.lanes.nodes();
-        if client.lanes.nodes().is_empty() {
-            // Whom the library connected to has no slot and knows of none: nothing will come of waiting.
-            return Err(diagnose(&client.settings, &Failure::NoSlots).await);
+        match client.lanes.nodes().is_empty() {
+            // Whom the library connected to has no slot and knows of none, or did not say in time.
+            true => Err(Failure::NoSlots),
+            false => Ok(client),
         }
-        Ok(client)
     }
 
     /// The settings that it was made with.
@@ -135,6 +143,8 @@ impl Client {
         let mut last: Option<Failure> = None;
         let mut elsewhere: Option<Elsewhere> = None;
         let mut detours = 0;
+        let mut time = self.settings.attempt;
+        let mut silences = 0;
         loop {
             let lane = self.lanes.of(slot);
             let Ok(permit) = timeout_at(deadline, lane.permits.acquire()).await else {
@@ -145,18 +155,34 @@ impl Client {
             tokio::pin!(replaced);
             // From here on it is heard that the connections, which are taken next, are replaced.
             replaced.as_mut().enable();
-            if elsewhere.is_none() && lane.is_direct() {
+            // What takes longer than the library waits for anything is asked directly, too.
+            if elsewhere.is_none() && (lane.is_direct() || silences >= STREAK) {
                 let master = self.lanes.master(slot);
                 elsewhere = master.map(|node| Elsewhere {
                     node,
                     asking: false,
                 });
             }
-            let attempt = self.attempt(&link, slot, elsewhere.as_ref(), request(last.as_ref()));
-            let limit = deadline.min(Instant::now() + self.settings.attempt * 2);
+            let attempt = self.attempt(
+                &link,
+                slot,
+                elsewhere.as_ref(),
+                time,
+                request(last.as_ref()),
+            );
+            let limit = deadline.min(Instant::now() + time * 2);
+            let is_longer = time > self.settings.attempt;
+            let in_vain = async {
+                replaced.await;
+                // Whoever has more time is not on those connections, and waits as long as the master stays.
+                let asked = elsewhere.as_ref().map(|to| &to.node);
+                while is_longer && self.lanes.master(slot).as_ref() == asked {
+                    link.replaced.notified().await;
+                }
+            };
             let outcome = tokio::select! {
                 outcome = timeout_at(limit, attempt) => Some(outcome),
-                () = replaced => None,
+                () = in_vain => None,
             };
             drop(permit);
             let failure = match outcome {
@@ -193,8 +219,15 @@ impl Client {
                 }
                 _ => {}
             }
-            // How it fared elsewhere says nothing on the client.
-            if elsewhere.take().is_none() {
+            if matches!(failure, Failure::TimedOut) {
+                silences += 1;
+                // With no more time than before it would come to no end at a node that is busy, and keep it busy.
+                if silences >= STREAK {
+                    time = (time * 2).min(LONGEST.max(self.settings.attempt));
+                }
+            }
+            // How it fared elsewhere says nothing on the client, but a master that is asked directly because it is silent is silent.
+            if elsewhere.take().is_none() || is_longer {
                 self.note(slot, &lane, &link, &failure);
             }
             detours = 0;
@@ -217,15 +250,16 @@ impl Client {
         link: &Link,
         slot: Slot,
         elsewhere: Option<&Elsewhere>,
+        time: Duration,
         request: Request,
     ) -> redis::RedisResult<Value> {
         match (elsewhere, &request) {
             (Some(to), Request::Reads(all) | Request::Pipeline(all)) if to.asking => {
-                return self.one_by_one(link, slot, all).await;
+                return self.one_by_one(link, slot, time, all).await;
             }
             // Its keys are in two places; it waits until they are not.
             (Some(to), Request::Transaction(_)) if to.asking => {}
-            (Some(to), _) => return self.detours.send(&self.settings, to, request).await,
+            (Some(to), _) => return self.detours.send(&self.settings, to, time, request).await,
             (None, _) => {}
         }
         let connections = link.connections();
@@ -269,6 +303,7 @@ impl Client {
         &self,
         link: &Link,
         slot: Slot,
+        time: Duration,
         commands: &Pipeline,
     ) -> redis::RedisResult<Value> {
         let mut values = Vec::new();
@@ -278,7 +313,9 @@ impl Client {
                 Err(error) => {
                     let to = sent_on(&error).ok_or(error)?;
                     let request = Request::Change(command.clone());
-                    self.detours.send(&self.settings, &to, request).await?
+                    self.detours
+                        .send(&self.settings, &to, time, request)
+                        .await?
                 }
                 Ok(value) => value,
             };
@@ -302,7 +339,9 @@ impl Client {
         }
         let (client, link) = (Arc::clone(self), Arc::clone(link));
         tokio::spawn(async move {
-            let made = build(&client.settings, &client.seeds()).await.ok();
+            let made = Connections::make(&client.settings, &client.seeds())
+                .await
+                .ok();
             let is_made = made.is_some();
             link.end(made);
             if is_made {
@@ -322,7 +361,7 @@ impl Client {
             asking: false,
         };
         let request = Request::Change(command);
-        let asked = timeout(time, self.detours.send(&self.settings, &to, request));
+        let asked = timeout(time, self.detours.send(&self.settings, &to, time, request));
         let Ok(Ok(value)) = asked.await else {
             return false;
         };
@@ -338,7 +377,7 @@ impl Client {
     fn give_own_link(self: &Arc<Self>, lane: Arc<Lane>) {
         let client = Arc::clone(self);
         tokio::spawn(async move {
-            let made = build(&client.settings, &client.seeds()).await;
+            let made = Connections::make(&client.settings, &client.seeds()).await;
             lane.own(made.ok().map(|made| Arc::new(Link::new(made))));
         });
     }
@@ -411,7 +450,7 @@ impl Client {
             return AppError::ClusterDown { what };
         }
         if last.is_silence() {
-            let found = diagnose(&self.settings, &last).await;
+            let found = diagnose(&self.settings, &last).await.error;
             // That some node can be reached, or none by now, says nothing on whether the request was done.
             if matches!(
                 found,
@@ -437,65 +476,6 @@ async fn at_master(
     let route = RoutingInfo::SingleNode(SingleNodeRoutingInfo::SpecificNode(route));
     let value = connection.route_command(command, route).await?;
     value.extract_error()
-}
-
-/// Makes the connections, beginning with what `seeds` say of the cluster.
-async fn build(settings: &Settings, seeds: &[Endpoint]) -> Result<Connections, Failure> {
-    let made = timeout(BUILD_TIME, async {
-        let changes = cluster_client(settings, seeds, None)?;
-        let changes = changes.get_async_connection().await?;
-        let reads = match settings.read_from {
-            ReadFrom::Master => changes.clone(),
-            from => {
-                let reads = cluster_client(settings, seeds, Some(Reads::from(from)))?;
-                reads.get_async_connection().await?
-            }
-        };
-        Ok::<_, redis::RedisError>(Connections { changes, reads })
-    });
-    match made.await {
-        Ok(made) => made.map_err(Failure::from),
-        Err(_) => Err(Failure::TimedOut),
-    }
-}
-
-fn cluster_client(
-    settings: &Settings,
-    seeds: &[Endpoint],
-    reads: Option<Reads>,
-) -> redis::RedisResult<ClusterClient> {
-    let seeds = seeds
-        .iter()
-        .map(|seed| ConnectionAddr::Tcp(seed.host.clone(), seed.port).into_connection_info());
-    let seeds = seeds.collect::<Result<Vec<_>, _>>()?;
-    let map: HashMap<NodeAddress, NodeAddress> = settings
-        .map
-        .iter()
-        .map(|(announced, reachable)| (node_address(announced), node_address(reachable)))
-        .collect();
-    let longest = u64::try_from(PAUSES.1.as_millis()).unwrap_or(u64::MAX);
-    let mut builder = ClusterClientBuilder::new(seeds)
-        .connection_timeout(CONNECT_TIME)
-        .response_timeout(settings.attempt)
-        .overall_response_timeout(Some(settings.attempt * 2))
-        .retries(0)
-        .min_retry_wait(5)
-        .max_retry_wait(longest)
-        .node_address_map(map);
-    if let Some(password) = &settings.password {
-        builder = builder.password(password);
-    }
-    if let Some(username) = &settings.username {
-        builder = builder.username(username);
-    }
-    if let Some(reads) = reads {
-        builder = builder.read_routing_strategy(reads);
-    }
-    builder.build()
-}
-
-fn node_address(endpoint: &Endpoint) -> NodeAddress {
-    NodeAddress::new(endpoint.host.as_str(), endpoint.port)
 }
 
 /// Half of it to one and a half, so that those who failed together don't come again together.

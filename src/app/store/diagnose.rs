@@ -14,33 +14,52 @@ use crate::cluster::Endpoint;
 /// How long one node may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Why no connection came about.
+pub(super) struct Found {
+    /// For who wanted it.
+    pub error: AppError,
+    /// Whether another attempt may come to more: a node answers, and is well, so that it was only the moment.
+    pub may_pass: bool,
+}
+
+impl Found {
+    fn lasting(error: AppError) -> Self {
+        let may_pass = false;
+        Found { error, may_pass }
+    }
+}
+
 /// Finds out why.
-pub(super) async fn diagnose(settings: &Settings, failure: &Failure) -> AppError {
+pub(super) async fn diagnose(settings: &Settings, failure: &Failure) -> Found {
     if let Failure::Final(error @ AppError::Invalid { .. }) = failure {
-        return error.clone();
+        return Found::lasting(error.clone());
     }
     let mut said = Vec::new();
+    let mut answers = false;
     let mut down = None;
     for node in &settings.nodes {
         match ask(settings, node).await {
             Said::NotACluster => {
-                return AppError::NotACluster {
+                return Found::lasting(AppError::NotACluster {
                     node: node.to_string(),
-                };
+                });
             }
             Said::NoEntry(why) => {
-                return AppError::WrongPassword {
+                return Found::lasting(AppError::WrongPassword {
                     node: node.to_string(),
                     why,
-                };
+                });
             }
             Said::Down(why) => down = Some(why),
-            Said::Well => said.push(format!("{node} answers")),
+            Said::Well => {
+                answers = true;
+                said.push(format!("{node} answers"));
+            }
             Said::Nothing(why) => said.push(format!("{node}: {why}")),
         }
     }
     if let Some(what) = down {
-        return AppError::ClusterDown { what };
+        return Found::lasting(AppError::ClusterDown { what });
     }
     let tried = match said.as_slice() {
         [] => "no node was named".to_owned(),
@@ -51,11 +70,13 @@ pub(super) async fn diagnose(settings: &Settings, failure: &Failure) -> AppError
         }
         all => all.join("; "),
     };
-    AppError::Unreachable {
-        what: match said.iter().any(|words| words.ends_with("answers")) {
-            false => format!("no node of the cluster can be reached ({tried})"),
-            true => format!("no connection to the cluster came about: {failure} ({tried})"),
-        },
+    let what = match answers {
+        false => format!("no node of the cluster can be reached ({tried})"),
+        true => format!("no connection to the cluster came about: {failure} ({tried})"),
+    };
+    Found {
+        error: AppError::Unreachable { what },
+        may_pass: answers && !matches!(failure, Failure::Final(_)),
     }
 }
 

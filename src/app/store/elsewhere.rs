@@ -38,11 +38,12 @@ pub(super) struct Detours {
 }
 
 impl Detours {
-    /// Sends a request to the node that it was sent on to. With `asking`, it has to be of one command.
+    /// Sends a request to the node that it was sent on to; the answer may take `time`. With `asking`, it has to be of one command.
     pub async fn send(
         &self,
         settings: &Settings,
         to: &Elsewhere,
+        time: Duration,
         request: Request,
     ) -> RedisResult<Value> {
         let node = settings.reachable(&to.node);
@@ -50,7 +51,7 @@ impl Detours {
         let connect = || connect_one(settings, &node, CONNECT_TIME);
         let sent = async {
             let mut connection = shared.get_or_try_init(connect).await?.clone();
-            connection.set_response_timeout(settings.attempt);
+            connection.set_response_timeout(time);
             exchange(&mut connection, to.asking, request).await
         };
         let sent = sent.await;

@@ -156,7 +156,8 @@ impl Client {
             // From here on it is heard that the connections, which are taken next, are replaced.
             replaced.as_mut().enable();
             // What takes longer than the library waits for anything is asked directly, too.
-            if elsewhere.is_none() && (lane.is_direct() || silences >= STREAK) {
+            let is_longer = silences >= STREAK;
+            if elsewhere.is_none() && (lane.is_direct() || is_longer) {
                 let master = self.lanes.master(slot);
                 elsewhere = master.map(|node| Elsewhere {
                     node,
@@ -171,7 +172,6 @@ impl Client {
                 request(last.as_ref()),
             );
             let limit = deadline.min(Instant::now() + time * 2);
-            let is_longer = time > self.settings.attempt;
             let in_vain = async {
                 replaced.await;
                 // Whoever has more time is not on those connections, and waits as long as the master stays.

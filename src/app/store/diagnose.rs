@@ -24,8 +24,10 @@ pub(super) struct Found {
 
 impl Found {
     fn lasting(error: AppError) -> Self {
-        let may_pass = false;
-        Found { error, may_pass }
+        Found {
+            error,
+            may_pass: false,
+        }
     }
 }
 

@@ -42,8 +42,9 @@ pub struct Arguments {
 
     /// How many labs are run at once, each in an environment of its own
     ///
-    /// What is shown, and the journal, tell of one lab after the other all the same, in the order in which they are given. Without this, labs on
-    /// simulated nodes are run eight at once, and labs on containers one after the other.
+    /// What is shown, and the journal, tell of one lab after the other all the same, in the order in which they are given. Labs
+    /// that judge how long requests take begin first, and the others when that is judged. Without this, labs on simulated nodes are run eight at
+    /// once, and labs on containers one after the other.
     #[arg(short, long, value_name = "N", conflicts_with_all = ["record", "first_port", "subnet"])]
     jobs: Option<NonZeroUsize>,
 

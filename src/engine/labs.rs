@@ -17,6 +17,7 @@ use super::events::Events;
 use super::interrupt::Interrupt;
 use super::run::{Ending, LabResult, remove, run_in, skip, skip_reason, takes_real_time};
 use super::tell::{tell_gone, tell_unmade};
+use super::undisturbed::{Precedence, has_to_judge, precedence};
 use crate::backend::{Backend, BackendError};
 use crate::lab::Lab;
 use crate::lab::model::Step;
@@ -157,7 +158,7 @@ impl Run {
                 break;
             }
             let keep = self.reuses && labs.iter().skip(at + 1).any(runs_here);
-            let lab = self.lab(lab, standing, keep, events).await;
+            let lab = self.lab(lab, standing, keep, None, events).await;
             result.add(lab);
             if ends_the_run(lab.ending) {
                 break;
@@ -165,7 +166,7 @@ impl Run {
         }
     }
 
-    /// The labs as so many places become free, each on threads of its own.
+    /// The labs as so many places become free, each on threads of its own. Those first that judge how long requests take.
     async fn side_by_side(
         &self,
         labs: &[Arc<Lab>],
@@ -176,30 +177,48 @@ impl Run {
         let places = Semaphore::new(at_once);
         let over = AtomicBool::new(false);
         let lanes = events.lanes(labs.len());
-        let running = labs.iter().zip(&lanes).map(|(lab, events)| async {
-            // Nobody closes it.
-            let _place = places.acquire().await;
-            let begins = !self.interrupt.soft.is_cancelled() && !over.load(Ordering::Relaxed);
-            let ended = match begins {
-                true => Some(self.lab_apart(lab, events).await),
-                false => None,
-            };
-            if ended.is_some_and(|lab| ends_the_run(lab.ending)) {
-                over.store(true, Ordering::Relaxed);
-            }
-            events.end_lane();
-            ended
+        let (first, others) = precedence();
+        let labs = labs.iter().map(|lab| {
+            let goes_first = has_to_judge(lab, 0) && skip_reason(lab, self.backend).is_none();
+            (lab, goes_first.then(|| first.clone()))
         });
+        let labs: Vec<_> = labs.collect();
+        drop(first);
+        let running = labs
+            .into_iter()
+            .zip(&lanes)
+            .map(|((lab, precedence), events)| async {
+                if precedence.is_none() {
+                    others.may_begin().await;
+                }
+                // Nobody closes it.
+                let _place = places.acquire().await;
+                let begins = !self.interrupt.soft.is_cancelled() && !over.load(Ordering::Relaxed);
+                let ended = match begins {
+                    true => Some(self.lab_apart(lab, precedence, events).await),
+                    false => None,
+                };
+                if ended.is_some_and(|lab| ends_the_run(lab.ending)) {
+                    over.store(true, Ordering::Relaxed);
+                }
+                events.end_lane();
+                ended
+            });
         let ended = join_all(running).await.into_iter().flatten();
         ended.for_each(|lab| result.add(lab));
     }
 
     /// Runs a lab on threads of its own. One that measures no time stands back behind those that do.
-    async fn lab_apart(&self, lab: &Arc<Lab>, events: &Arc<Events>) -> LabResult {
+    async fn lab_apart(
+        &self,
+        lab: &Arc<Lab>,
+        precedence: Option<Precedence>,
+        events: &Arc<Events>,
+    ) -> LabResult {
         let stands_back = self.leaps && !takes_real_time(lab);
         let ended = apart(stands_back, {
             let (run, lab, events) = (self.clone(), lab.clone(), events.clone());
-            async move { run.lab(&lab, &mut None, false, &events).await }
+            async move { run.lab(&lab, &mut None, false, precedence, &events).await }
         });
         match ended.await {
             Ok(ended) => ended,
@@ -213,6 +232,7 @@ impl Run {
         lab: &Arc<Lab>,
         standing: &mut Standing,
         keep: bool,
+        precedence: Option<Precedence>,
         events: &Arc<Events>,
     ) -> LabResult {
         if let Some(skipped) = skip(lab, self.backend, events) {
@@ -227,7 +247,9 @@ impl Run {
             },
         };
         let (lab, maker) = (lab.clone(), Some(maker));
-        let (lab, left) = run_in(lab, environment, maker, keep, events, &self.interrupt).await;
+        let interrupt = &self.interrupt;
+        let ran = run_in(lab, environment, maker, keep, precedence, events, interrupt);
+        let (lab, left) = ran.await;
         *standing = left;
         lab
     }

@@ -30,6 +30,7 @@ mod tell;
 mod timeline;
 mod traces;
 mod trouble;
+mod undisturbed;
 mod watch;
 mod world;
 

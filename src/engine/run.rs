@@ -15,6 +15,7 @@ use super::labs::Maker;
 use super::step;
 use super::tell::{in_one_sentence, tell, tell_of_cleanup, unseen_end};
 use super::trouble::Trouble;
+use super::undisturbed::{Precedence, has_to_judge};
 use super::world::World;
 use crate::backend::Backend;
 use crate::lab::Lab;
@@ -86,7 +87,7 @@ pub async fn run(
         return result;
     }
     let environment = Arc::new(Environment::new(backend));
-    let (result, _) = run_in(lab, environment, None, false, &events, &interrupt).await;
+    let (result, _) = run_in(lab, environment, None, false, None, &events, &interrupt).await;
     result
 }
 
@@ -98,6 +99,7 @@ pub(super) async fn run_in(
     environment: Arc<Environment>,
     maker: Option<&dyn Maker>,
     keep: bool,
+    precedence: Option<Precedence>,
     events: &Arc<Events>,
     interrupt: &Interrupt,
 ) -> (LabResult, Option<Arc<Environment>>) {
@@ -114,7 +116,7 @@ pub(super) async fn run_in(
         made,
     } = begun;
     let mut course = Course::new(&world);
-    course.run(made).await;
+    course.run(made, precedence).await;
     course.call_off_background().await;
     let cleanup = Instant::now();
     events.emit(Event::CleanupStarted);
@@ -229,7 +231,7 @@ impl<'a> Course<'a> {
     }
 
     /// Everything between the lab's start, if that was `made`, and the cleanup.
-    async fn run(&mut self, made: Result<(), Trouble>) {
+    async fn run(&mut self, made: Result<(), Trouble>, mut precedence: Option<Precedence>) {
         let world = self.world;
         if let Err(trouble) = made {
             self.ending = tell(world, None, trouble).await;
@@ -239,6 +241,7 @@ impl<'a> Course<'a> {
         // A load test measures real time, and what it meets is to take as long for everybody.
         let _natural = takes_real_time(&lab).then(|| world.clock.hold());
         for (at, step) in lab.steps.iter().enumerate() {
+            precedence = precedence.filter(|_| has_to_judge(&lab, at));
             if world.interrupt.soft.is_cancelled() {
                 self.ending = Ending::Interrupted;
                 return;

@@ -167,6 +167,21 @@ impl Step {
     pub fn is_endless(&self) -> bool {
         self.run.as_ref().is_some_and(|run| run.value.is_endless())
     }
+
+    /// Whether it measures how long requests take and is judged by that: a load test that is awaited at once, with a check of its `latency_ms`. Anything that the
+    /// machine does beside it spoils it. One in the background goes by the clock, and has seconds to make up for a disturbance.
+    pub fn judges_latency(&self) -> bool {
+        let is_latency = |check: &Check| match &check.kind {
+            CheckKind::Json { path, .. } => {
+                path.parts.first() == Some(&JsonPart::Field("latency_ms".to_owned()))
+            }
+            _ => false,
+        };
+        let is_load_test = |run: &Spanned<Line>| run.value.is_load_test();
+        !self.background
+            && self.run.as_ref().is_some_and(is_load_test)
+            && self.expect.iter().chain(&self.holds).any(is_latency)
+    }
 }
 
 /// How long a command may take if its step does not say.

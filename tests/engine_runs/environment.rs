@@ -280,6 +280,7 @@ fn app(call: &AppCall) -> Output {
             r#"{"reservation":"r1","seats":[{"label":"A1","state":"held"},{"label":"A2","state":"held"}]}"#,
             "",
         ),
+        ["load-test", .., "--json"] => ended(0, r#"{"latency_ms":{"mean":3.5}}"#, ""),
         ["load-test", ..] => ended(0, "Successful reservations: 50", "clean audit"),
         _ => panic!("not built: {words:?}"),
     }

@@ -97,6 +97,16 @@ async fn run_until(
     let environments: Vec<Arc<Environment>> = environments.into_iter().map(Arc::new).collect();
     let together = manner.at_once.map(NonZeroUsize::get);
     let maker = Arc::new(Prepared::new(&environments, together));
+    run_in(environments, maker, manner, labs, heed).await
+}
+
+async fn run_in(
+    environments: Vec<Arc<Environment>>,
+    maker: Arc<Prepared>,
+    manner: Manner,
+    labs: &[String],
+    heed: impl Fn(&Event, &Interrupt) + Send + 'static,
+) -> Run {
     let interrupt = Interrupt::default();
     let told: Arc<Mutex<Vec<Stamped>>> = Arc::default();
     let events = Arc::new(Events::new(Box::new({
@@ -382,6 +392,55 @@ async fn labs_at_once_are_told_of_one_after_the_other_in_their_order() {
     assert_eq!(run.result.counts.passed, 2);
     assert_eq!(run.result.counts.failed, 1);
     assert_eq!(run.result.counts.not_run, 0);
+}
+
+#[tokio::test]
+async fn of_labs_at_once_those_go_first_that_judge_latencies_and_only_until_they_have() {
+    let judges = lab(
+        "",
+        r#"
+  - {id: measure, title: T, run: "./app load-test --users 10 --json", expect: [json: {path: .latency_ms.mean, is: "<= 12"}]}
+  - {id: more, title: T, run: "./app load-test --users 20 --json", expect: [json: {path: .latency_ms.mean, is: "<= 12"}]}
+  - {id: after, title: T, run: redis-cli -p 7001 AWAIT others, expect: [stdout: {equals: others}]}"#,
+    );
+    let counts = lab(
+        "",
+        r#"
+  - {id: load, title: T, run: "./app load-test --users 10 --json", expect: [json: {path: .latency_ms.mean, is: "<= 12"}], background: true}
+  - {id: end, title: T, await: load}
+  - {id: say, title: T, run: "make load-test USERS=50 SEATS=2", expect: [stdout: {contains: Successful}]}"#,
+    );
+    let labs = [
+        say("First", ""),
+        counts.replace("A lab", "Second"),
+        judges.replace("A lab", "Third"),
+    ];
+    let environments = (0..4).map(|_| Arc::new(without_servers()));
+    let environments: Vec<Arc<Environment>> = environments.collect();
+    let maker = Arc::new(Prepared::new(&environments, None));
+    // The lab that goes first can't end before the others have begun.
+    let others = tokio::spawn({
+        let (environments, maker) = (environments.clone(), maker.clone());
+        async move {
+            while maker.made.load(Ordering::Relaxed) < environments.len() {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+            environments.iter().for_each(|it| it.release("others"));
+        }
+    });
+    let run = run_in(environments, maker, at_once(3), &labs, |_, _| {}).await;
+    others.abort();
+    assert_eq!(run.result.endings, [Ending::Passed; 3]);
+    let at = |wanted: &dyn Fn(&Event) -> bool| {
+        let found = run.events.iter().filter(|stamped| wanted(&stamped.event));
+        found.map(|stamped| stamped.at).collect::<Vec<_>>()
+    };
+    let judged = at(&|event| matches!(event, Event::StepFinished { step, .. } if step == "more"));
+    let started = at(&|event| matches!(event, Event::LabStarted { .. }));
+    assert!(
+        started[0] >= judged[0] && started[1] >= judged[0] && started[2] < judged[0],
+        "{started:?} {judged:?}"
+    );
 }
 
 #[tokio::test]

@@ -188,8 +188,10 @@ impl Client {
             let failure = match outcome {
                 Some(Ok(Ok(value))) => {
                     // What was answered elsewhere says nothing on the link.
-                    if elsewhere.is_none() && lane.answered() {
-                        self.give_own_link(lane);
+                    match elsewhere {
+                        None if lane.answered() => self.give_own_link(lane),
+                        Some(_) if is_longer => lane.answered_directly(),
+                        _ => {}
                     }
                     return Ok(value);
                 }
@@ -240,7 +242,7 @@ impl Client {
             if Instant::now() + wait >= deadline {
                 return Err(self.gave_up(last.unwrap_or(Failure::NoTurn)).await);
             }
-            tokio::time::sleep(wait).await;
+            lane.pause(wait, deadline - wait).await;
             pause = (pause * 2).min(PAUSES.1);
         }
     }

@@ -6,8 +6,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, sleep_until};
 
 use super::link::Link;
 use crate::cluster::{Endpoint, Slot, SlotTable};
@@ -18,6 +20,10 @@ pub(super) struct Lane {
     pub permits: Semaphore,
     /// Attempts that came to nothing since the last one that was answered.
     failures: AtomicU32,
+    /// Requests that wait until they try it again.
+    waiting: AtomicU32,
+    /// Wakes them: something was answered, or the master is another one.
+    news: Notify,
     /// Attempts that were answered, until it was enough for a link of its own.
     answers: AtomicU32,
     /// Connections that it shares with no other lane, once there is traffic.
@@ -28,6 +34,12 @@ pub(super) struct Lane {
     is_direct: AtomicBool,
 }
 
+/// Between two attempts at a master that is silent, of however many requests they are: it would not be sooner found out that it is back, and hundreds of them that
+/// ask ten times a second each take a processor for themselves.
+const APART: Duration = Duration::from_millis(10);
+/// The longest that a request waits for the attempts of others.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
 /// Answers after which a lane gets a link of its own. A command that asks once or twice has no use for one.
 const TRAFFIC: u32 = 50;
 
@@ -36,6 +48,8 @@ impl Lane {
         Lane {
             permits: Semaphore::new(in_flight),
             failures: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
+            news: Notify::new(),
             answers: AtomicU32::new(0),
             link: RwLock::new(None),
             is_watched: AtomicBool::new(false),
@@ -48,6 +62,7 @@ impl Lane {
         // Most answers come while all is well; then there is nothing to write.
         if self.failures.load(Ordering::Relaxed) > 0 {
             self.failures.store(0, Ordering::Relaxed);
+            self.news.notify_waiters();
         }
         self.answers.load(Ordering::Relaxed) <= TRAFFIC
             && self.answers.fetch_add(1, Ordering::Relaxed) == TRAFFIC
@@ -80,6 +95,31 @@ impl Lane {
         if !direct {
             self.failures.store(0, Ordering::Relaxed);
         }
+        self.news.notify_waiters();
+    }
+
+    /// Something was answered past the connections of this lane: whoever waits need not wait any longer.
+    pub fn answered_directly(&self) {
+        self.news.notify_waiters();
+    }
+
+    /// Passes the time until a request is tried again: as long as `pause`. Where the master is silent it is longer, the more requests wait, since the attempt of one
+    /// tells all of them; but never longer than until `latest`, and no longer than until somebody is answered.
+    pub async fn pause(&self, pause: Duration, latest: Instant) {
+        let now = Instant::now();
+        let news = self.news.notified();
+        tokio::pin!(news);
+        // From here on it is heard, whatever is found out in between.
+        news.as_mut().enable();
+        if self.is_well() || self.is_direct() {
+            return sleep_until(now + pause).await;
+        }
+        let waiting = Waiting::among(&self.waiting);
+        let turn = turn(waiting.number, rand::random());
+        tokio::select! {
+            () = sleep_until((now + pause.max(turn)).min(latest)) => {}
+            () = news => {}
+        }
     }
 
     /// From now on this link is the lane's. `None`: none came about, and it is to be tried again after some more answers.
@@ -103,6 +143,32 @@ impl Lane {
     /// An attempt came to nothing: no answer in time, or a broken connection. Says how many there were in a row.
     pub fn failed(&self) -> u32 {
         self.failures.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// How long a request waits where, with it, so many wait. By `chance`, 0 to 1, half to one and a half of it, so that those who were woken together don't come again
+/// together.
+fn turn(waiting: u32, chance: f64) -> Duration {
+    (APART * waiting).min(LONGEST_WAIT).mul_f64(0.5 + chance)
+}
+
+/// One of those that wait, as long as it does.
+struct Waiting<'a> {
+    all: &'a AtomicU32,
+    /// How many there were with it when it came.
+    number: u32,
+}
+
+impl<'a> Waiting<'a> {
+    fn among(all: &'a AtomicU32) -> Self {
+        let number = all.fetch_add(1, Ordering::Relaxed) + 1;
+        Waiting { all, number }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -298,6 +364,50 @@ mod tests {
         // None came about.
         lane.own(None);
         assert_eq!((0..1000).filter(|_| lane.answered()).count(), 1);
+    }
+
+    #[test]
+    fn at_a_silent_master_many_requests_try_no_more_often_together_than_some() {
+        let attempts_a_second = |waiting: u32| {
+            let turns = (0..10).map(|tenth| turn(waiting, f64::from(tenth) / 10.0).as_secs_f64());
+            f64::from(waiting) / (turns.sum::<f64>() / 10.0)
+        };
+        for waiting in [1, 2, 20, 100] {
+            let attempts = attempts_a_second(waiting);
+            assert!((95.0..110.0).contains(&attempts), "{waiting}: {attempts}");
+        }
+        // Each of them tries once in one and a half seconds at least, however many there are.
+        assert_eq!(turn(100_000, 1.0), Duration::from_millis(1500));
+    }
+
+    #[tokio::test]
+    async fn an_answer_ends_the_waiting_of_all_and_where_all_is_well_nobody_waits_for_others() {
+        const SOON: Duration = Duration::from_secs(20);
+        let far = Instant::now() + SOON * 30;
+        let wait_all = async |lane: &Arc<Lane>, pause| {
+            let all = (0..200).map(|_| lane.pause(pause, far));
+            let all = futures_util::future::join_all(all);
+            tokio::time::timeout(SOON, all).await.unwrap();
+        };
+        let lane = Arc::new(Lane::new(1));
+        wait_all(&lane, Duration::from_millis(1)).await;
+        for news in [
+            (|lane| _ = lane.answered()) as fn(&Lane),
+            |lane| lane.answered_directly(),
+            |lane| lane.set_direct(true),
+        ] {
+            lane.failed();
+            lane.set_direct(false);
+            lane.failed();
+            let told = async {
+                while lane.waiting.load(Ordering::Relaxed) < 200 {
+                    tokio::task::yield_now().await;
+                }
+                news(&lane);
+            };
+            tokio::join!(wait_all(&lane, SOON * 2), told);
+            assert_eq!(lane.waiting.load(Ordering::Relaxed), 0);
+        }
     }
 
     #[test]

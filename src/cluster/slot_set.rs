@@ -17,6 +17,8 @@ const WORDS: usize = SLOTS as usize / 64;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SlotSet {
     words: Box<[u64; WORDS]>,
+    /// How many bits are set: who serves no slot, and who serves how many, is asked far more often than it changes.
+    count: u16,
 }
 
 impl SlotSet {
@@ -24,6 +26,7 @@ impl SlotSet {
     pub fn new() -> Self {
         SlotSet {
             words: Box::new([0; WORDS]),
+            count: 0,
         }
     }
 
@@ -31,25 +34,23 @@ impl SlotSet {
     pub fn all() -> Self {
         SlotSet {
             words: Box::new([u64::MAX; WORDS]),
+            count: SLOTS,
         }
     }
 
     /// How many slots it holds.
     pub fn len(&self) -> usize {
-        self.words
-            .iter()
-            .map(|word| word.count_ones() as usize)
-            .sum()
+        usize::from(self.count)
     }
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.words.iter().all(|&word| word == 0)
+        self.count == 0
     }
 
     /// Whether it holds all 16384.
     pub fn is_all(&self) -> bool {
-        self.words.iter().all(|&word| word == u64::MAX)
+        self.count == SLOTS
     }
 
     /// Whether it holds this slot.
@@ -61,17 +62,29 @@ impl SlotSet {
     /// Puts a slot in; it may be there already.
     pub fn insert(&mut self, slot: Slot) {
         let (word, bit) = place(slot);
+        self.count += u16::from(self.words[word] & bit == 0);
         self.words[word] |= bit;
     }
 
     /// Puts all slots of a range in.
     pub fn insert_range(&mut self, range: SlotRange) {
-        range.iter().for_each(|slot| self.insert(slot));
+        // Word by word: most ranges are thousands of slots long.
+        let (start, end) = (range.start.get(), range.end.get());
+        for word in start / 64..=end / 64 {
+            let (first, last) = (word * 64, word * 64 + 63);
+            let from = start.max(first) - first;
+            let beyond = last - end.min(last);
+            let bits = (u64::MAX << from) & (u64::MAX >> beyond);
+            let word = &mut self.words[usize::from(word)];
+            self.count += (bits & !*word).count_ones() as u16;
+            *word |= bits;
+        }
     }
 
     /// Takes a slot out; it need not be there.
     pub fn remove(&mut self, slot: Slot) {
         let (word, bit) = place(slot);
+        self.count -= u16::from(self.words[word] & bit != 0);
         self.words[word] &= !bit;
     }
 
@@ -152,6 +165,7 @@ impl SlotSet {
         let mut result = SlotSet::new();
         for (index, word) in result.words.iter_mut().enumerate() {
             *word = with(self.words[index], other.words[index]);
+            result.count += word.count_ones() as u16;
         }
         result
     }
@@ -242,7 +256,46 @@ impl Extend<SlotRange> for SlotSet {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_done_it_holds_what_a_set_of_numbers_holds(
+            steps in prop::collection::vec((0u8..3, 0..SLOTS, 0u16..300), 0..40),
+            other in prop::collection::vec((0..SLOTS, 0u16..3000), 0..6),
+        ) {
+            let range = |from: u16, more: u16| SlotRange {
+                start: Slot::wrapping(from),
+                end: Slot::wrapping((from + more).min(SLOTS - 1)),
+            };
+            let (mut set, mut numbers) = (SlotSet::new(), BTreeSet::new());
+            for (what, from, more) in steps {
+                let (slot, range) = (Slot::wrapping(from), range(from, more));
+                match what {
+                    0 => { set.insert(slot); numbers.insert(slot); }
+                    1 => { set.insert_range(range); numbers.extend(range.iter()); }
+                    _ => for slot in range.iter() { set.remove(slot); numbers.remove(&slot); },
+                }
+            }
+            let other: SlotSet = other.into_iter().map(|(from, more)| range(from, more)).collect();
+            let others: BTreeSet<Slot> = other.iter().collect();
+            for (set, numbers) in [
+                (set.clone(), numbers.clone()),
+                (set.union(&other), &numbers | &others),
+                (set.intersection(&other), &numbers & &others),
+                (set.difference(&other), &numbers - &others),
+            ] {
+                prop_assert_eq!(set.len(), numbers.len());
+                prop_assert_eq!(set.is_empty(), numbers.is_empty());
+                prop_assert!(set.iter().eq(numbers.iter().copied()));
+                prop_assert_eq!(&set, &numbers.into_iter().collect::<SlotSet>());
+            }
+        }
+    }
 
     fn set(text: &str) -> SlotSet {
         text.parse().unwrap()

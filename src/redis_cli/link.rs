@@ -77,14 +77,7 @@ impl Link {
 
     /// Sends a command.
     pub(super) fn send<A: AsRef<[u8]>>(&mut self, words: &[A]) -> Result<(), Broken> {
-        let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
-        for word in words {
-            let word = word.as_ref();
-            bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-            bytes.extend_from_slice(word);
-            bytes.extend_from_slice(b"\r\n");
-        }
-        Ok(self.stream.get_mut().write_all(&bytes)?)
+        Ok(self.stream.get_mut().write_all(&packed(words))?)
     }
 
     /// Awaits the next reply or push.
@@ -95,6 +88,22 @@ impl Link {
     /// Sends a command and awaits its reply. Pushes before it are passed over.
     pub(super) fn ask<A: AsRef<[u8]>>(&mut self, words: &[A]) -> Result<Value, Broken> {
         self.send(words)?;
+        self.reply()
+    }
+
+    /// Sends two commands at once and awaits both replies.
+    pub(super) fn ask_both<A: AsRef<[u8]>>(
+        &mut self,
+        first: &[A],
+        second: &[A],
+    ) -> Result<(Value, Value), Broken> {
+        let both = [packed(first), packed(second)].concat();
+        self.stream.get_mut().write_all(&both)?;
+        Ok((self.reply()?, self.reply()?))
+    }
+
+    /// Awaits the next reply. Pushes before it are passed over.
+    pub(super) fn reply(&mut self) -> Result<Value, Broken> {
         loop {
             let value = self.receive()?;
             if !matches!(value, Value::Push(_)) {
@@ -102,6 +111,18 @@ impl Link {
             }
         }
     }
+}
+
+/// A command as it goes over the wire.
+fn packed<A: AsRef<[u8]>>(words: &[A]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        let word = word.as_ref();
+        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
 }
 
 /// Tries a host's addresses, those of IPv4 first.

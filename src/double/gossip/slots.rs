@@ -186,11 +186,12 @@ impl View {
         let Some(link) = self.peer(sender).link else {
             return;
         };
-        let newer = header.slots.iter().find_map(|slot| {
+        // Of those that are the sender's here as well nothing is to be said, and they are nearly all.
+        let others = header.slots.difference(&self.peer(sender).slots);
+        let newer = others.iter().find_map(|slot| {
             let owner = self.owner(slot)?;
-            let newer = owner != sender
-                && !self.is_unclaimed(slot)
-                && self.peer(owner).config_epoch > header.config_epoch;
+            let newer =
+                !self.is_unclaimed(slot) && self.peer(owner).config_epoch > header.config_epoch;
             newer.then_some(owner)
         });
         if let Some(owner) = newer

@@ -1,7 +1,7 @@
 //! `--cluster`: making a cluster, looking at it, changing it.
 //!
 //! The order of the commands on the wire is that of redis-cli 7.0, and so is every line of output. Where it sleeps for a second, this one looks as
-//! often as it can; where it would try for ever, this one ends.
+//! often as it can; where it would try for ever, this one ends. And it does not wait for a reply where the next command is sent whatever it says.
 
 mod add_node;
 mod address;
@@ -26,6 +26,9 @@ mod rebalance;
 mod reshard;
 mod set_timeout;
 mod work;
+
+use std::io::{BufWriter, Write};
+use std::time::Instant;
 
 pub(super) use call_options::ClusterCall;
 
@@ -75,6 +78,29 @@ pub(super) fn run(options: &Options, call: &ClusterCall, around: &mut Surroundin
         )?;
         return Ok(1);
     }
+    if around.output_is_terminal {
+        return run_named(name, options, call, around);
+    }
+    // A reader is woken for each piece, and there are thousands of lines.
+    let mut output = BufWriter::new(&mut *around.output);
+    let mut around = Surroundings {
+        input: &mut *around.input,
+        output: &mut output,
+        errors: &mut *around.errors,
+        ..*around
+    };
+    let ended = run_named(name, options, call, &mut around);
+    // Also of one that was given up.
+    output.flush()?;
+    ended
+}
+
+fn run_named(
+    name: &str,
+    options: &Options,
+    call: &ClusterCall,
+    around: &mut Surroundings,
+) -> Flow<u8> {
     let mut work = Work {
         call,
         options,
@@ -82,8 +108,9 @@ pub(super) fn run(options: &Options, call: &ClusterCall, around: &mut Surroundin
         nodes: Vec::new(),
         problems: 0,
         unreachable_masters: 0,
+        shown: Instant::now(),
     };
-    let well = match *name {
+    let well = match name {
         "create" => work.run_create(),
         "check" => work.run_check(Manner::PLAIN),
         "fix" => work.run_check(Manner::FIX),

@@ -25,6 +25,12 @@ pub(super) type Refusal = Option<String>;
 /// From a source that has become a replica because it gave its last slot away.
 const NO_MASTER_ANY_MORE: &str = "ERR Please use SETSLOT only with masters.";
 
+/// The error that a node answers with, if it does.
+fn refusal(reply: &Value) -> Option<String> {
+    let error = reply.error()?;
+    Some(String::from_utf8_lossy(error).into_owned())
+}
+
 impl Work<'_, '_> {
     /// Moves a slot, and tells every master. What the slots of `nodes` are is brought up to date.
     pub(super) fn move_slot(
@@ -36,18 +42,24 @@ impl Work<'_, '_> {
     ) -> Flow<Result<(), Refusal>> {
         if !manner.quiet {
             let (from, to) = (self.address(source), self.address(target));
-            self.show(format_args!("Moving slot {slot} from {from} to {to}: "))?;
+            self.progress(format_args!("Moving slot {slot} from {from} to {to}: "))?;
         }
-        if !manner.cold {
-            for (node, other, state) in
-                [(target, source, "importing"), (source, target, "migrating")]
-            {
-                if let Err(error) = self.set_slot(node, other, slot, state)? {
-                    return self.refused(node, error, manner);
-                }
+        let keys = self.keys_asked_for(slot);
+        let first = if manner.cold {
+            self.ask(source, &keys)?
+        } else {
+            if let Err(error) = self.set_slot(target, source, slot, "importing")? {
+                return self.refused(target, error, manner);
             }
-        }
-        let moved = self.move_keys(slot, source, target, manner)?;
+            // Both are for the source, and most slots have no keys: one trip for two.
+            let migrating = self.setting_of(target, slot, "migrating");
+            let (set, first) = self.ask_both(source, &migrating, &keys)?;
+            if let Some(error) = refusal(&set) {
+                return self.refused(source, error, manner);
+            }
+            first
+        };
+        let moved = self.move_keys(first, slot, source, target, manner)?;
         if !manner.quiet {
             self.say("\n")?;
         }
@@ -98,28 +110,39 @@ impl Work<'_, '_> {
         slot: Slot,
         state: &str,
     ) -> Flow<Result<(), String>> {
-        let (slot, id) = (slot.to_string(), self.id(other));
-        let reply = self.ask(node, &["CLUSTER", "SETSLOT", &slot, state, &id])?;
-        Ok(match reply.error() {
-            Some(error) => Err(String::from_utf8_lossy(error).into_owned()),
-            None => Ok(()),
-        })
+        let reply = self.ask(node, &self.setting_of(other, slot, state))?;
+        Ok(refusal(&reply).map_or(Ok(()), Err))
     }
 
+    /// CLUSTER SETSLOT, with the id of `other`.
+    fn setting_of(&self, other: usize, slot: Slot, state: &str) -> Vec<String> {
+        let (slot, id) = (slot.to_string(), self.id(other));
+        let words = ["CLUSTER", "SETSLOT", &slot, state, &id];
+        words.map(str::to_owned).to_vec()
+    }
+
+    /// The question for some keys of a slot.
+    fn keys_asked_for(&self, slot: Slot) -> Vec<String> {
+        let (slot, pipeline) = (slot.to_string(), self.call.pipeline.to_string());
+        let words = ["CLUSTER", "GETKEYSINSLOT", &slot, &pipeline];
+        words.map(str::to_owned).to_vec()
+    }
+
+    /// Moves the keys that the source has told of at `first`, and all others.
     fn move_keys(
         &mut self,
+        first: Value,
         slot: Slot,
         source: usize,
         target: usize,
         manner: Manner,
     ) -> Flow<Result<(), Refusal>> {
-        let (slot_text, pipeline) = (slot.to_string(), self.call.pipeline.to_string());
         let address = self.address(source);
+        let mut reply = first;
         loop {
-            let reply = self.ask(source, &["CLUSTER", "GETKEYSINSLOT", &slot_text, &pipeline])?;
-            if let Some(error) = reply.error() {
-                self.replied_with(&address, error)?;
-                return Ok(Err(Some(String::from_utf8_lossy(error).into_owned())));
+            if let Some(error) = refusal(&reply) {
+                self.replied_with(&address, error.as_bytes())?;
+                return Ok(Err(Some(error)));
             }
             let keys: Vec<&[u8]> = reply
                 .items()
@@ -131,14 +154,10 @@ impl Work<'_, '_> {
                 return Ok(Ok(()));
             }
             let moved = self.migrate(source, target, &keys, false)?;
-            if let Some(error) = moved.error() {
-                let error = String::from_utf8_lossy(error).into_owned();
+            if let Some(error) = refusal(&moved) {
                 let refused = match self.overcome(&error, slot, source, target, &keys, manner)? {
                     Overcome::Retry { replace } => {
-                        let moved = self.migrate(source, target, &keys, replace)?;
-                        moved
-                            .error()
-                            .map(|error| String::from_utf8_lossy(error).into_owned())
+                        refusal(&self.migrate(source, target, &keys, replace)?)
                     }
                     Overcome::No => Some(error),
                     Overcome::Told => return Ok(Err(None)),
@@ -151,8 +170,9 @@ impl Work<'_, '_> {
             }
             // What went only at the second try gets none.
             if manner.dots && moved.error().is_none() {
-                self.show(".".repeat(keys.len()))?;
+                self.progress(".".repeat(keys.len()))?;
             }
+            reply = self.ask(source, &self.keys_asked_for(slot))?;
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::ErrorKind;
+use std::time::{Duration, Instant};
 
 use crate::redis_cli::halt::{Flow, Halt};
 use crate::redis_cli::link::Link;
@@ -13,6 +14,8 @@ use crate::redis_cli::value::Value;
 use super::call_options::ClusterCall;
 use super::node::Node;
 
+/// How long progress may go unseen where nobody sits at a terminal. A reader is woken for each piece.
+const UNSEEN: Duration = Duration::from_millis(50);
 /// How often somebody at a terminal may say that there is no more, before that is believed.
 const ENDS: usize = 10;
 
@@ -25,6 +28,8 @@ pub(super) struct Work<'a, 'b> {
     /// Problems of the cluster that were told.
     pub(super) problems: usize,
     pub(super) unreachable_masters: usize,
+    /// When progress was shown last.
+    pub(super) shown: Instant,
 }
 
 /// A colour, if there are colours.
@@ -54,6 +59,17 @@ impl Work<'_, '_> {
     pub(super) fn show(&mut self, text: impl Display) -> Flow {
         self.say(text)?;
         Ok(self.around.output.flush()?)
+    }
+
+    /// Prints what there is one of for each slot or key, thousands in a row. Somebody at a terminal sees each at once; elsewhere all that came about within [`UNSEEN`] comes
+    /// together.
+    pub(super) fn progress(&mut self, text: impl Display) -> Flow {
+        let is_seen = self.around.output_is_terminal || self.shown.elapsed() >= UNSEEN;
+        if !is_seen {
+            return self.say(text);
+        }
+        self.shown = Instant::now();
+        self.show(text)
     }
 
     /// What is going on.
@@ -214,17 +230,33 @@ impl Work<'_, '_> {
 
     /// Asks the node at this place of the list.
     pub(super) fn ask<A: AsRef<[u8]>>(&mut self, at: usize, words: &[A]) -> Flow<Value> {
-        let asked = match self.nodes.get_mut(at).and_then(|node| node.link.as_mut()) {
-            Some(link) => link.ask(words),
-            None => Err(Broken::Closed),
-        };
-        match asked {
+        match self.link(at).and_then(|link| link.ask(words)) {
             Ok(value) => Ok(value),
             Err(broken) => self.broken(&broken),
         }
     }
 
-    /// The same, for a command whose refusal ends the call.
+    /// Asks the node at this place of the list for two things, without waiting for the reply to the first in between.
+    pub(super) fn ask_both<A: AsRef<[u8]>>(
+        &mut self,
+        at: usize,
+        first: &[A],
+        second: &[A],
+    ) -> Flow<(Value, Value)> {
+        match self.link(at).and_then(|link| link.ask_both(first, second)) {
+            Ok(values) => Ok(values),
+            Err(broken) => self.broken(&broken),
+        }
+    }
+
+    /// The connection to the node at this place of the list.
+    fn link(&mut self, at: usize) -> Result<&mut Link, Broken> {
+        let node = self.nodes.get_mut(at);
+        node.and_then(|node| node.link.as_mut())
+            .ok_or(Broken::Closed)
+    }
+
+    /// Asks the node at this place of the list for what it may not refuse: that ends the call.
     pub(super) fn must<A: AsRef<[u8]>>(&mut self, at: usize, words: &[A]) -> Flow<Value> {
         let value = self.ask(at, words)?;
         if let Some(error) = value.error() {
@@ -318,6 +350,7 @@ mod tests {
             nodes: Vec::new(),
             problems: 0,
             unreachable_masters: 0,
+            shown: Instant::now(),
         };
         let result = ask(&mut work);
         let said = [output, errors].concat();

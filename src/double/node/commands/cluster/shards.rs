@@ -1,7 +1,7 @@
 //! Who serves what: CLUSTER SLOTS and CLUSTER SHARDS.
 
 use super::view_of;
-use crate::cluster::{SLOTS, Slot};
+use crate::cluster::Slot;
 use crate::double::gossip::{Peer, PeerKey, View};
 use crate::double::node::call::Call;
 use crate::double::node::failure::Outcome;
@@ -55,14 +55,15 @@ pub(super) fn slots(call: &mut Call<'_>) -> Outcome {
 
 /// Neighbouring slots of one owner: the first, the last, and the owner.
 fn runs(view: &View) -> Vec<(u16, u16, PeerKey)> {
-    let mut runs: Vec<(u16, u16, PeerKey)> = Vec::new();
-    for (number, owner) in (0..SLOTS).zip(view.owners.iter()) {
-        let Some(owner) = *owner else { continue };
-        match runs.last_mut() {
-            Some((_, end, before)) if *before == owner && *end + 1 == number => *end = number,
-            _ => runs.push((number, number, owner)),
-        }
-    }
+    let keys = view.by_id.values();
+    let runs = keys.flat_map(|key| {
+        let ranges = view.peer(*key).slots.ranges();
+        ranges
+            .into_iter()
+            .map(|range| (range.start.get(), range.end.get(), *key))
+    });
+    let mut runs: Vec<_> = runs.collect();
+    runs.sort_unstable_by_key(|(start, ..)| *start);
     runs
 }
 

@@ -20,6 +20,17 @@ pub struct Claims {
     pub failures: Vec<String>,
 }
 
+/// The same with the event that it is about, for an audit of many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventClaims {
+    /// The event's id.
+    pub event: String,
+    /// What was answered.
+    #[serde(default)]
+    pub claims: Claims,
+}
+
 /// Somebody was told that he has seats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -38,6 +38,8 @@ use rstest::rstest;
 #[case::no_end(&["load-test", "--rate", "500"], &["--for <TIME>"])]
 #[case::all_warm_up(&["load-test", "--warm-up", "5s"], &["nothing to warm up with"])]
 #[case::no_place(&["load-test", "--histogram", "/nowhere/h.log"], &["/nowhere/h.log"])]
+#[case::audit_of_nothing(&["audit"], &["--event <ID>"])]
+#[case::no_claims(&["audit", "--event", "abcdefgh", "--claims", "/nowhere/claims.json"], &["/nowhere/claims.json", "help audit"])]
 #[case::command(&["reserv"], &["unrecognized subcommand 'reserv'", "reserve"])]
 fn a_wrong_call_is_told(#[case] args: &[&str], #[case] words: &[&str]) {
     let ended: Ended = app(args).output().unwrap().into();

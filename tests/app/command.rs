@@ -73,6 +73,22 @@ async fn an_event_from_its_creation_to_its_sale() {
         .await
         .says(0, &["10 seats: 8 free, 0 held, 2 sold", "clean"]);
     let other = event(&servers, 1, &[]).await;
+    // Many at once, and somebody was told there that he has a seat which he has not.
+    let folder = tempfile::tempdir().unwrap();
+    let claims = folder.path().join("claims.json");
+    let wrong = serde_json::json!([
+        {"event": id},
+        {"event": other, "claims": {"successes": [{"reservation": "r1", "user": "bob", "seats": ["A1"]}]}},
+    ]);
+    std::fs::write(&claims, wrong.to_string()).unwrap();
+    let claims = claims.to_str().unwrap();
+    call(&servers, &["audit-many", claims]).await.says(
+        1,
+        &[
+            &format!("Event {id}\n  10 seats: 8 free, 0 held, 2 sold\n  clean"),
+            &format!("Event {other}\n  1 seats: 1 free, 0 held, 0 sold\n  1 successes that are not there\n  not clean"),
+        ],
+    );
     call(&servers, &["events"])
         .await
         .says(0, &[id, &other, "Failover Test"]);

@@ -1,16 +1,17 @@
-//! An audit of an event, by a process that had no part in what it audits.
+//! An audit of events, by a process that had no part in what it audits.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::events::One;
 use super::exit;
 use super::said::Said;
-use crate::app::audit::{Audit, Claims};
-use crate::app::{AppError, Settings, Store};
+use crate::app::audit::{Audit, Claims, EventClaims};
+use crate::app::{AppError, EventId, Settings, Store};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -22,6 +23,14 @@ pub struct Arguments {
     claims: Option<PathBuf>,
 }
 
+/// Many events: what a load test asks of the process that had no part in it.
+#[derive(Debug, Args)]
+pub struct Many {
+    /// JSON ([{"event": "ID", "claims": as for audit}]); `-` reads standard input
+    #[arg(value_name = "FILE")]
+    events: PathBuf,
+}
+
 /// Does what was asked.
 pub async fn run(arguments: Arguments, settings: Settings) -> Result<Said, AppError> {
     let event = arguments.event.event()?;
@@ -29,10 +38,33 @@ pub async fn run(arguments: Arguments, settings: Settings) -> Result<Said, AppEr
         None => Claims::default(),
         Some(path) => read(path)?,
     };
-    let audit = Store::connect(settings)
-        .await?
-        .audit(&event, &claims)
-        .await?;
+    let store = Store::connect(settings).await?;
+    one(&store, &event, &claims).await
+}
+
+/// Does it for many. Clean is what is clean in all of them.
+pub async fn run_many(arguments: Many, settings: Settings) -> Result<Said, AppError> {
+    let mut events = Vec::new();
+    for event in read::<Vec<EventClaims>>(&arguments.events)? {
+        events.push((event.event.parse::<EventId>()?, event.claims));
+    }
+    let store = Store::connect(settings).await?;
+    let (mut text, mut audits, mut code) = (Vec::new(), Vec::new(), exit::DONE);
+    for (event, claims) in events {
+        let said = one(&store, &event, &claims).await?;
+        text.push(said.text);
+        audits.push(said.json);
+        code = code.max(said.code);
+    }
+    Ok(Said {
+        text: text.join("\n"),
+        json: json!({"result": "audits", "audits": audits}),
+        code,
+    })
+}
+
+async fn one(store: &Store, event: &EventId, claims: &Claims) -> Result<Said, AppError> {
+    let audit = store.audit(event, claims).await?;
     let mut json = serde_json::to_value(&audit).unwrap_or(Value::Null);
     if let Some(object) = json.as_object_mut() {
         object.insert("result".to_owned(), json!("audit"));
@@ -48,7 +80,7 @@ pub async fn run(arguments: Arguments, settings: Settings) -> Result<Said, AppEr
     })
 }
 
-fn read(path: &PathBuf) -> Result<Claims, AppError> {
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, AppError> {
     let wrong = |why: String| AppError::Invalid {
         what: format!("the claims in {} can't be used: {why}", path.display()),
         help: "a file of JSON, as `app help audit` shows it, or `-`".to_owned(),

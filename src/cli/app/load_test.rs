@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use super::exit;
 use super::said::Said;
-use crate::app::audit::Audit;
+use crate::app::audit::{Audit, EventClaims};
 use crate::app::load_test::{
     self, Answered, AuditCounts, AuditVerdict, HOLD, LoadReport, LoopReport, Plan, Redirects,
     Shape, live_line,
@@ -211,9 +212,9 @@ pub async fn run(
     report.redirects = redirects;
     report.retries = aftermath.retries;
     let mut counts = AuditCounts::default();
-    for answered in &aftermath.answered {
-        let audit = audit_apart(answered, &settings).await?;
-        counts.add(&audit, answered.failed_over);
+    let audits = audit_apart(&aftermath.answered, &settings).await?;
+    for (answered, audit) in aftermath.answered.iter().zip(&audits) {
+        counts.add(audit, answered.failed_over);
     }
     let verdict = AuditVerdict::of(counts);
     report.audit = Some(verdict);
@@ -271,8 +272,12 @@ async fn live(recorder: &Recorder, output: Output, json: bool) {
     }
 }
 
-/// Audits an event in a process of its own, which knows nothing but what it is told, and reads the rest.
-async fn audit_apart(answered: &Answered, settings: &Settings) -> Result<Audit, AppError> {
+/// Audits all events in a process of its own, which knows nothing but what it is told, and reads the rest. The audits are in the order of the events.
+async fn audit_apart(answered: &[Answered], settings: &Settings) -> Result<Vec<Audit>, AppError> {
+    #[derive(Deserialize)]
+    struct Told {
+        audits: Vec<Audit>,
+    }
     let failed = |what: String| AppError::Unexpected {
         what: format!("the audit could not be made: {what}"),
     };
@@ -289,8 +294,7 @@ async fn audit_apart(answered: &Answered, settings: &Settings) -> Result<Audit, 
         .map(|(announced, reachable)| format!("{announced}={reachable}"))
         .collect();
     command
-        .args(["audit", "--json", "--claims", "-", "--event"])
-        .arg(answered.event.as_str())
+        .args(["audit-many", "--json", "-"])
         .env("APP_NODES", nodes.join(","))
         .env("APP_MAP", map.join(","))
         .env(
@@ -308,7 +312,12 @@ async fn audit_apart(answered: &Answered, settings: &Settings) -> Result<Audit, 
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
-    let claims = serde_json::to_vec(&answered.claims).map_err(|error| failed(error.to_string()))?;
+    let claims = answered.iter().map(|answered| EventClaims {
+        event: answered.event.to_string(),
+        claims: answered.claims.clone(),
+    });
+    let claims: Vec<EventClaims> = claims.collect();
+    let claims = serde_json::to_vec(&claims).map_err(|error| failed(error.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {
         // Where it has ended early, its exit code and words say why.
         let _ = stdin.write_all(&claims).await;
@@ -320,7 +329,16 @@ async fn audit_apart(answered: &Answered, settings: &Settings) -> Result<Audit, 
     let stdout = String::from_utf8_lossy(&ended.stdout);
     match ended.status.code().and_then(|code| u8::try_from(code).ok()) {
         Some(exit::DONE | exit::AUDIT_FAILED) => {
-            serde_json::from_str(&stdout).map_err(|error| failed(error.to_string()))
+            let told: Told =
+                serde_json::from_str(&stdout).map_err(|error| failed(error.to_string()))?;
+            match told.audits.len() == answered.len() {
+                true => Ok(told.audits),
+                false => Err(failed(format!(
+                    "{} events of {}",
+                    told.audits.len(),
+                    answered.len()
+                ))),
+            }
         }
         _ => {
             let stderr = String::from_utf8_lossy(&ended.stderr);

@@ -64,6 +64,8 @@ enum Command {
     Session(session::Arguments),
     /// Read every seat of an event, and hold it against what was answered
     Audit(audit::Arguments),
+    #[command(hide = true)]
+    AuditMany(audit::Many),
     /// Have many users ask for seats at once, and see whether all is right afterwards
     LoadTest(load_test::Arguments),
     /// Show an event's seats again and again
@@ -188,6 +190,7 @@ async fn answer(
         }
         Command::Session(arguments) => session::run(arguments, settings).await,
         Command::Audit(arguments) => audit::run(arguments, settings).await,
+        Command::AuditMany(arguments) => audit::run_many(arguments, settings).await,
         Command::LoadTest(arguments) => {
             load_test::run(arguments, settings, output, json, stop).await
         }

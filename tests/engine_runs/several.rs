@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 use labrunner::backend::{Backend, BackendError};
 use labrunner::engine::event::{Event, Stamped};
 use labrunner::engine::{Ending, Events, Interrupt, LabsResult, Maker, Manner, run_all};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Notify};
 
 use crate::environment::{Environment, Wrong, unavailable, with_servers, without_servers};
 use crate::servers;
@@ -22,6 +22,8 @@ struct Prepared {
     /// Who wants a further one waits for as many as this is for, so that only labs that are run at once get any.
     together: Option<Barrier>,
     made: AtomicUsize,
+    /// Tells that the last of them was handed out.
+    all_made: Notify,
 }
 
 impl Prepared {
@@ -30,6 +32,7 @@ impl Prepared {
             coming: Mutex::new(environments.iter().cloned().collect()),
             together: together.map(Barrier::new),
             made: AtomicUsize::new(0),
+            all_made: Notify::new(),
         }
     }
 }
@@ -41,7 +44,11 @@ impl Maker for Prepared {
         if let Some(together) = self.together.as_ref().filter(|_| !is_first) {
             together.wait().await;
         }
-        let next = self.coming.lock().unwrap().pop_front();
+        let mut coming = self.coming.lock().unwrap();
+        let next = coming.pop_front();
+        if coming.is_empty() {
+            self.all_made.notify_one();
+        }
         let next = next.ok_or_else(|| unavailable("there is no further environment"))?;
         Ok(next)
     }
@@ -422,9 +429,7 @@ async fn of_labs_at_once_those_go_first_that_judge_latencies_and_only_until_they
     let others = tokio::spawn({
         let (environments, maker) = (environments.clone(), maker.clone());
         async move {
-            while maker.made.load(Ordering::Relaxed) < environments.len() {
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-            }
+            maker.all_made.notified().await;
             environments.iter().for_each(|it| it.release("others"));
         }
     });

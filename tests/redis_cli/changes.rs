@@ -77,6 +77,7 @@ fn reshard_and_rebalance() {
         "redis-cli --cluster rebalance {a1} --cluster-weight {i1}=2 --cluster-simulate",
         "redis-cli --cluster rebalance {a1} --cluster-weight {i1}=2 {i2}=0.5 nobody=3",
         "redis-cli --cluster rebalance {a1} --cluster-threshold 0",
+        "wait",
         "redis-cli --cluster rebalance {a1}",
         "settle",
         "redis-cli --cluster check {a1}",

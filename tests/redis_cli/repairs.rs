@@ -38,6 +38,7 @@ fn open_slots_are_closed() {
         "2: CLUSTER SETSLOT 9 IMPORTING {i1}",
         "3: CLUSTER SETSLOT 9 IMPORTING {i1}",
         "redis-cli --cluster fix {a1}",
+        "wait",
         "redis-cli --cluster check {a1} --cluster-search-multiple-owners",
     ];
     let scenario = Scenario {

@@ -115,14 +115,11 @@ impl Link {
 
 /// A command as it goes over the wire.
 fn packed<A: AsRef<[u8]>>(words: &[A]) -> Vec<u8> {
-    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    let mut command = redis::Cmd::new();
     for word in words {
-        let word = word.as_ref();
-        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        bytes.extend_from_slice(word);
-        bytes.extend_from_slice(b"\r\n");
+        command.arg(word.as_ref());
     }
-    bytes
+    command.get_packed_command()
 }
 
 /// Tries a host's addresses, those of IPv4 first.

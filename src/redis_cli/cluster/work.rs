@@ -222,18 +222,13 @@ impl Work<'_, '_> {
             Some(link) => link.ask(words),
             None => Err(Broken::Closed),
         };
-        match asked {
-            Ok(value) => Ok(value),
-            Err(broken) => self.broken(&broken),
-        }
+        asked.or_else(|broken| self.broken(&broken))
     }
 
     /// Asks the node at this place of the list.
     pub(super) fn ask<A: AsRef<[u8]>>(&mut self, at: usize, words: &[A]) -> Flow<Value> {
-        match self.link(at).and_then(|link| link.ask(words)) {
-            Ok(value) => Ok(value),
-            Err(broken) => self.broken(&broken),
-        }
+        let asked = self.link(at).and_then(|link| link.ask(words));
+        asked.or_else(|broken| self.broken(&broken))
     }
 
     /// Asks the node at this place of the list for two things, without waiting for the reply to the first in between.
@@ -243,10 +238,8 @@ impl Work<'_, '_> {
         first: &[A],
         second: &[A],
     ) -> Flow<(Value, Value)> {
-        match self.link(at).and_then(|link| link.ask_both(first, second)) {
-            Ok(values) => Ok(values),
-            Err(broken) => self.broken(&broken),
-        }
+        let asked = self.link(at).and_then(|link| link.ask_both(first, second));
+        asked.or_else(|broken| self.broken(&broken))
     }
 
     /// The connection to the node at this place of the list.

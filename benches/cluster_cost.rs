@@ -5,7 +5,8 @@
 //! master until its replica has taken over, on a leaping clock with a node timeout of 5 s; and by how much a process grows that has an idle cluster of 6 nodes.
 //! It fails where a limit below is not kept to. `-- --rounds N` for another number of rounds, `--seconds N` for how long a cluster idles, `--no-limits` to print only.
 //!
-//! Limits are for the median of the rounds, on a machine that does nothing else.
+//! Limits are for the median of the rounds, on a machine that does nothing else. All is done on one processor (on Linux): a command goes to the thread of the nodes and its reply back, and to wake a
+//! processor that sleeps can cost more than the command, or nothing, by what the machine has done the moment before.
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -100,8 +101,38 @@ fn options() -> Result<Options, String> {
     Ok(options)
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    // Before there are other threads: they stay where this one is.
+    if let Err(why) = stay_on_one_processor() {
+        eprintln!("not on one processor, so that costs differ from run to run: {why}");
+    }
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(measure()),
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn stay_on_one_processor() -> std::io::Result<()> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let allowed = sched_getaffinity(None)?;
+    let mut one = CpuSet::new();
+    // The last: what else the machine does is often on the first.
+    if let Some(last) = (0..CpuSet::MAX_CPU).rev().find(|at| allowed.is_set(*at)) {
+        one.set(last);
+    }
+    Ok(sched_setaffinity(None, &one)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on_one_processor() -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+async fn measure() -> ExitCode {
     if std::env::args().any(|word| word == MEMORY_WORD) {
         return grow().await;
     }
